@@ -1,0 +1,1 @@
+"""Compact, prove and lock database exports in S3."""

@@ -1,0 +1,355 @@
+"""The values that flow along the line, and their one JSON form.
+
+All are frozen pydantic models: unknown fields are refused, JSON Schema can be published from them,
+and they pickle. Things counted in thousands (tables, findings, parts) are values; things counted in
+millions (source objects, rows) stay in Parquet listings and DuckDB tables.
+
+Imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, field_serializer
+
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+"""Folder value of rows without a usable date: what Hive, Spark, Athena and DuckDB write for NULL."""
+
+Severity = Literal["info", "warning", "error"]
+CheckStatus = Literal["pass", "fail", "not_verified"]
+Grain = Literal["day", "month", "year", "none"]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def to_json(value: BaseModel | dict[str, Any], *, indent: int | None = None) -> str:
+    """Return the one JSON form of a value: sorted keys, UTF-8, UTC times."""
+    data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return json.dumps(
+        data,
+        sort_keys=True,
+        ensure_ascii=False,
+        indent=indent,
+        separators=(",", ": ") if indent else (",", ":"),
+    )
+
+
+def digest(value: BaseModel | dict[str, Any]) -> str:
+    """Return the SHA-256 (hex) of the JSON form of a value."""
+    return hashlib.sha256(to_json(value).encode()).hexdigest()
+
+
+def utc_text(moment: datetime | None) -> str | None:
+    """Return `2026-10-06T03:47:12Z`; microseconds only where there are some."""
+    if moment is None:
+        return None
+    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat()
+    return f"{text}Z"
+
+
+def snapshot_text(moment: datetime) -> str:
+    """Return the folder form of a moment, `20261006T034712Z`."""
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+# --- what a scan finds ----------------------------------------------------------------------------
+
+
+class SourceColumn(Model):
+    """One column as the export's own metadata describes it."""
+
+    name: str
+    source_type: str = ""
+    """Type in the database, as the export spells it (`timestamp without time zone`)."""
+    expected_type: str = ""
+    """Type the export says it wrote (`binary (UTF8)`): a hint, the file's footer decides."""
+    precision: int = 0
+    char_length: int = 0
+
+
+class Finding(BaseModel):
+    """Something a person should know. Kinds are listed in the README; extra fields per kind."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: str
+    severity: Severity
+    export_id: str | None = None
+    table: str | None = None
+    message: str
+
+
+class Table(Model):
+    """One table of one export, as found in the source."""
+
+    table_no: int
+    """Joins to `table_no` of the assigned listing."""
+    table: str
+    """Name as the export names it (`public.orders`)."""
+    folder: str
+    """Key prefix of its data files, with the trailing slash."""
+    status: str
+    """`complete`, or why it cannot be taken: `incomplete`, `failed`, `skipped`, `missing`,
+    `unlisted` (data without an entry in the export's metadata; can be taken)."""
+    files: int = 0
+    bytes: int = 0
+    rows: int | None = None
+    median_file_bytes: int = 0
+    folders: int = 0
+    declared_rows: int | None = None
+    columns: tuple[SourceColumn, ...] = ()
+
+
+class Export(Model):
+    """One database of one export."""
+
+    source: int
+    """Index of the source URL in the configuration."""
+    system: str
+    export_id: str
+    database: str
+    root: str
+    """Key prefix of the export inside its source, with the trailing slash."""
+    status: str
+    """`complete`, `in_progress`, `failed` or `unknown`."""
+    snapshot: datetime | None = None
+    origin: str = ""
+    """What was exported: the ARN of the snapshot or cluster."""
+    control: tuple[str, ...] = ()
+    """Keys of the export's own small files (sidecars)."""
+    tables: tuple[Table, ...] = ()
+
+    @field_serializer("snapshot")
+    def _utc(self, moment: datetime | None) -> str | None:
+        return utc_text(moment)
+
+
+class Scan(Model):
+    exports: tuple[Export, ...]
+    findings: tuple[Finding, ...]
+
+
+# --- what will be done ----------------------------------------------------------------------------
+
+
+class Member(Model):
+    """A table suspected to repeat rows of another one; decided during `run`."""
+
+    task_id: str
+    table_no: int
+    table: str
+    export_id: str
+    relation: Literal["partition", "same_snapshot"]
+
+
+class DateStats(Model):
+    """What the sampled footers say about one column that could date the rows."""
+
+    column: str
+    first_day: str | None = None
+    last_day: str | None = None
+    null_share: float | None = None
+
+
+class PlanTable(Model):
+    """One table to be compacted: one task."""
+
+    task_id: str
+    """Follows from the source objects and every option that shapes the output bytes."""
+    table_no: int
+    source: int
+    system: str
+    export_id: str
+    database: str
+    table: str
+    snapshot: datetime
+    action: Literal["compact", "decide", "done", "adopt"]
+    """`compact`: rewrite. `decide`: rewrite unless a parent table is proven to hold the same rows.
+    `adopt`: an interrupted run had finished it. `done`: a manifest already names it."""
+    source_files: int
+    source_bytes: int
+    objects_sha256: str
+    """Digest over key, size and ETag of its source objects: a run refuses if it has changed."""
+    partition_column: str | None
+    partition_reason: str
+    grain: Grain
+    grain_reason: str
+    sort_by: tuple[str, ...] = ()
+    estimated_output_files: int
+    estimated_output_bytes: int
+    columns: tuple[SourceColumn, ...] = ()
+    members: tuple[Member, ...] = ()
+    """Tables this one may cover: its partitions, or the same snapshot delivered again."""
+    member_of: str | None = None
+    """task_id of the table that may cover this one."""
+    folder: str
+    control: tuple[str, ...] = ()
+
+    @field_serializer("snapshot")
+    def _utc(self, moment: datetime) -> str | None:
+        return utc_text(moment)
+
+
+class Skipped(Model):
+    """Source objects that no task takes. `key` ends in `/` where it stands for a whole folder."""
+
+    source: int = 0
+    key: str
+    reason: str
+    objects: int = 1
+    bytes: int = 0
+
+
+class Estimate(Model):
+    source_files: int = 0
+    source_bytes: int = 0
+    output_files: int = 0
+    output_bytes: int = 0
+    get_requests: int = 0
+    put_requests: int = 0
+    list_requests: int = 0
+    request_cost_usd: float = 0.0
+    storage_cost_usd_month: float = 0.0
+    archive_cost_usd_retention: float | None = None
+    prices: str = ""
+    """Where the prices are from, and their date."""
+
+
+class Plan(Model):
+    plan_id: str = ""
+    tables: tuple[PlanTable, ...]
+    skipped: tuple[Skipped, ...]
+    estimate: Estimate
+    findings: tuple[Finding, ...] = ()
+
+
+# --- what was done, and the proof -----------------------------------------------------------------
+
+
+class Check(Model):
+    """One comparison. `source` says where both numbers came from."""
+
+    name: str
+    subject: str
+    expected: str | None
+    actual: str | None
+    status: CheckStatus
+    source: str
+
+
+class StoredObject(Model):
+    """One object as a manifest names it."""
+
+    key: str
+    size_bytes: int
+    sha256: str
+    rows: int | None = None
+    version_id: str | None = None
+    lock_mode: str | None = None
+    retain_until: datetime | None = None
+    legal_hold: bool = False
+
+    @field_serializer("retain_until")
+    def _utc(self, moment: datetime | None) -> str | None:
+        return utc_text(moment)
+
+
+class PartitionResult(Model):
+    value: str
+    """Folder value of `dt`; empty where the table has a single partition."""
+    rows: int
+    fingerprint: str
+    objects: tuple[StoredObject, ...]
+    archived: tuple[StoredObject, ...] = ()
+
+
+class OutputColumn(Model):
+    name: str
+    source_name: str
+    source_type: str
+    type: str
+    """DuckDB type written to Parquet."""
+    kept_text: bool = False
+    """The source type could not be restored for every value, so the text was kept."""
+    kept_values: int = 0
+    examples: tuple[str, ...] = ()
+
+
+class TableResult(Model):
+    task_id: str
+    export_id: str
+    database: str
+    table: str
+    snapshot: datetime
+    status: Literal["done", "adopted", "covered", "failed"]
+    """`covered`: another table was proven to hold every row. `adopted`: finished by an earlier,
+    interrupted run."""
+    covered_by: str | None = None
+    error: str | None = None
+    source_url: str = ""
+    source_folder: str = ""
+    source_files: int = 0
+    source_bytes: int = 0
+    source_rows: int = 0
+    objects_sha256: str = ""
+    output_files: int = 0
+    output_rows: int = 0
+    output_bytes: int = 0
+    partition_column: str | None = None
+    grain: Grain = "none"
+    partitions: tuple[PartitionResult, ...] = ()
+    covers: tuple[str, ...] = ()
+    columns: tuple[OutputColumn, ...] = ()
+    checks: tuple[Check, ...] = ()
+    control: tuple[StoredObject, ...] = ()
+    """The export's sidecars in the archive, byte for byte."""
+    source_size_histogram: tuple[int, ...] = ()
+    """Source files by size; edges in SIZE_EDGES."""
+    output_size_histogram: tuple[int, ...] = ()
+    fingerprint: str = ""
+    engine: str = ""
+    seconds: float = 0.0
+
+    @field_serializer("snapshot")
+    def _utc(self, moment: datetime) -> str | None:
+        return utc_text(moment)
+
+
+SIZE_EDGES: tuple[int, ...] = tuple(
+    size for size in (1 << 10, 1 << 14, 1 << 17, 1 << 20, 1 << 24, 1 << 26, 1 << 28, 1 << 30)
+)
+"""Upper edges of the file-size histogram, in bytes: 1 KiB, 16 KiB, 128 KiB, 1, 16, 64, 256 MiB, 1 GiB.
+One more class holds everything larger."""
+
+
+class ManifestRef(Model):
+    url: str
+    sha256: str
+
+
+class RunResult(Model):
+    run_id: str
+    plan_id: str
+    status: Literal["done", "nothing_to_do", "failed"]
+    started_at: datetime
+    finished_at: datetime
+    sources: tuple[str, ...] = ()
+    lake: str = ""
+    archive: str | None = None
+    tables: tuple[TableResult, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    manifest: ManifestRef | None = None
+    report: str | None = None
+    """URL of the HTML report."""
+    versions: dict[str, str] = {}
+
+    @field_serializer("started_at", "finished_at")
+    def _utc(self, moment: datetime) -> str | None:
+        return utc_text(moment)

@@ -1,0 +1,59 @@
+"""DuckDB and the query files.
+
+Statements live in `queries/`, one per file, and take bound parameters. Where a column list must be
+generated, sqlglot builds the expressions (see `types.py`); nothing glues SQL from names.
+DuckDB works on local files only: no network extension is loaded, and none is needed.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+_PACKAGED = Path(__file__).parent / "queries"
+_CHECKOUT = Path(__file__).parent.parent / "queries"
+
+
+@functools.cache
+def query(name: str) -> str:
+    """Return the text of `queries/<name>.sql`; from the wheel, else from the checkout."""
+    for folder in (_PACKAGED, _CHECKOUT):
+        path = folder / f"{name}.sql"
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise FileNotFoundError(f"queries/{name}.sql is in neither {_PACKAGED} nor {_CHECKOUT}")
+
+
+def connect(
+    database: Path | None = None,
+    *,
+    memory_bytes: int | None = None,
+    threads: int | None = None,
+    spill: Path | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """Open a connection that neither reads the network nor installs extensions."""
+    config: dict[str, Any] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
+    if memory_bytes is not None:
+        config["memory_limit"] = f"{memory_bytes // (1 << 20)}MiB"
+    if threads is not None:
+        config["threads"] = str(threads)
+    if spill is not None:
+        config["temp_directory"] = str(spill)
+    connection = duckdb.connect(str(database) if database else ":memory:", config=config)
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def rows(
+    connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Run a query file and return its rows as dictionaries. For results counted in thousands."""
+    cursor = connection.execute(query(name), parameters)
+    columns = [column[0] for column in cursor.description or ()]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]

@@ -1,0 +1,151 @@
+"""What a store is: a place with keys and bytes, on S3 or in a local folder.
+
+Contract, tested by one suite for every store (`tests/test_store.py`):
+
+* Keys are relative to the store's URL, use `/`, and never start with it. Any key that can be listed
+  can be read.
+* Listings are Arrow tables (`LISTING_SCHEMA`), in no particular order; one object is one row and is
+  never a Python object.
+* A read names what it expects (ETag, size) and raises `Changed` if the store holds something else.
+* A write is a whole object or nothing, in a single request, with its SHA-256 computed beforehand;
+  repeating it after a lost answer leaves one object.
+* Errors are those of `errors.py`; nothing is swallowed: `NotFound`, `Denied`, `AlreadyExists`,
+  `Changed`, `LockUnsupported`, else `StoreError`.
+* There is no `delete`: a tool that guards an archive cannot remove what it has no method to remove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+import pyarrow as pa
+
+LISTING_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("size_bytes", pa.int64()),
+        ("etag", pa.string()),
+        ("modified_at", pa.timestamp("us", tz="UTC")),
+        ("version_id", pa.string()),
+    ]
+)
+
+LockMode = Literal["COMPLIANCE", "GOVERNANCE"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    mode: LockMode
+    until: datetime
+    """Aware, UTC, whole seconds."""
+    legal_hold: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """An object to fetch, as the listing saw it."""
+
+    key: str
+    size_bytes: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """One object on local disk. `index` is its place in the sequence that was asked for.
+
+    `error` is set where this one object could not be had (gone, changed, truncated, denied); the
+    others still come.
+    """
+
+    index: int
+    path: Path | None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Object:
+    """One stored object as the store describes it (HEAD)."""
+
+    key: str
+    size_bytes: int
+    etag: str
+    modified_at: datetime
+    version_id: str | None = None
+    sha256: str | None = None
+    """Full-object digest (hex) that the store computed or checked itself; None if it has none."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    lock_mode: str | None = None
+    retain_until: datetime | None = None
+    legal_hold: bool = False
+    storage_class: str | None = None
+
+
+class Store(Protocol):
+    url: str
+
+    def list(self, prefix: str = "") -> Iterator[pa.Table]:
+        """Yield tables of LISTING_SCHEMA: every object whose key starts with `prefix`.
+
+        Listing is parallel over folders. Folder placeholders (zero-byte keys ending in `/`) are
+        listed like any object.
+        """
+        ...
+
+    def get(self, key: str) -> bytes:
+        """Return a small object whole. Raises NotFound, Denied."""
+        ...
+
+    def tails(self, wanted: Sequence[Wanted], length: int) -> Iterator[tuple[int, bytes]]:
+        """Yield (index, last `length` bytes) of many objects, many at a time: Parquet footers.
+
+        One ranged GET per object. Raises on the first object that cannot be read.
+        """
+        ...
+
+    def fetch(self, wanted: Sequence[Wanted], folder: Path) -> Iterator[Fetched]:
+        """Bring whole objects to local disk, many at a time, in order of completion.
+
+        One GET per object unless it must be repeated. A local store gives the file's own path and
+        copies nothing.
+        """
+        ...
+
+    def stat(self, key: str, version_id: str | None = None) -> Object:
+        """Describe one object, with its digest and lock. Raises NotFound, Denied."""
+        ...
+
+    def put(
+        self,
+        key: str,
+        body: Path | bytes,
+        *,
+        sha256: str,
+        metadata: Mapping[str, str] | None = None,
+        only_if_absent: bool = False,
+        retention: Retention | None = None,
+        storage_class: str | None = None,
+    ) -> Object:
+        """Write one object in a single request and return it as the store describes it.
+
+        Raises: AlreadyExists with `only_if_absent` where another object is there (an object with
+                the same SHA-256 counts as written: the answer to an earlier try was lost).
+                LockUnsupported if a retention is asked of a store that cannot lock.
+        """
+        ...
+
+    def check_lock_support(self) -> None:
+        """Raise LockUnsupported unless the bucket has Object Lock and versioning on."""
+        ...
+
+    def lock(self, key: str, version_id: str, retention: Retention) -> Object:
+        """Lock one version and return it as read back. Never shortens a lock."""
+        ...
+
+    def versions(self, key: str) -> Sequence[str]:
+        """Return the version ids of one key, newest first, without delete markers."""
+        ...
