@@ -1,0 +1,16 @@
+"""Realistic exports to try things on: the demo, the tests and the benchmarks write them."""
+
+from compactor.sample_exports.rds import Column, Layout, RdsExport, part_name, write_part
+from compactor.sample_exports.shop import Shop, ShopSize, write_mysql_shop, write_postgres_shop
+
+__all__ = [
+    "Column",
+    "Layout",
+    "RdsExport",
+    "Shop",
+    "ShopSize",
+    "part_name",
+    "write_mysql_shop",
+    "write_part",
+    "write_postgres_shop",
+]
