@@ -1,0 +1,110 @@
+"""What lies where in lake and archive, and how a run knows what earlier runs have finished.
+
+There is no state database. A run writes, in this order:
+
+    _compactor/runs/<run_id>/plan.json                   before anything else
+    <database>/<table>/snapshot=.../dt=.../part-*.parquet  the data
+    _compactor/runs/<run_id>/verified/<task_id>.json     a table, once all its checks passed
+    _compactor/runs/<run_id>/locked-<archive>/<task_id>.json   the same, once it is locked
+    _compactor/runs/<run_id>/report.json, report.html
+    _compactor/runs/<run_id>/manifest.json               last; readers believe only this
+
+One listing of `_compactor/runs/` therefore tells everything: a task is *done* if its last document
+lies in a run that has a manifest, and can be *adopted* if that run was interrupted. Keys are relative
+to the lake's (or archive's) URL. Pure, but for the listing that is handed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from .model import snapshot_text
+
+RUNS = "_compactor/runs/"
+
+_UNSAFE = re.compile(r"""[\x00-\x1f\x7f/\\%#?*"'<>|{}\[\]^~`=]""")
+
+
+def segment(name: str) -> str:
+    """Return one path segment for a name from an export, which may hold anything.
+
+    Characters that would end the segment or confuse readers are percent-encoded, as are a leading
+    `_` or `.` (Athena and Spark do not see such folders) and empty names. Two different names never
+    give the same segment.
+    """
+    text = _UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", name)
+    if text[:1] in ("_", "."):
+        text = f"%{ord(text[0]):02X}{text[1:]}"
+    return text or "%00"
+
+
+def table_prefix(database: str, table: str, snapshot: datetime) -> str:
+    return f"{segment(database)}/{segment(table)}/snapshot={snapshot_text(snapshot)}/"
+
+
+def part_key(prefix: str, value: str, number: int, task_id: str) -> str:
+    folder = f"dt={value}/" if value else ""
+    return f"{prefix}{folder}part-{number:05d}-{task_id}.parquet"
+
+
+def is_part_of(key: str, task_id: str) -> bool:
+    return key.endswith(f"-{task_id}.parquet")
+
+
+def archive_id(url: str) -> str:
+    """Return a short name for an archive, so that a second archive is filled, too."""
+    return hashlib.sha256(url.encode()).hexdigest()[:8]
+
+
+def run_key(run_id: str, name: str) -> str:
+    return f"{RUNS}{run_id}/{name}"
+
+
+def record_key(run_id: str, task_id: str, archive_url: str | None) -> str:
+    folder = f"locked-{archive_id(archive_url)}" if archive_url else "verified"
+    return run_key(run_id, f"{folder}/{task_id}.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What earlier runs have left in the lake."""
+
+    done: frozenset[str]
+    """Tasks that a manifest names, locked if an archive is configured."""
+    adoptable: dict[str, str]
+    """Task -> key of its furthest document, where a run did not get to its manifest, or where an
+    archive has been configured since."""
+    interrupted: tuple[str, ...]
+    """Runs without a manifest."""
+
+
+def progress(keys: Iterable[str], archive_url: str | None) -> Progress:
+    """Read a listing of `_compactor/runs/`."""
+    finished: set[str] = set()
+    started: set[str] = set()
+    documents: list[tuple[str, str, str, str]] = []
+    for key in sorted(keys):
+        run_id, _, rest = key.removeprefix(RUNS).partition("/")
+        started.add(run_id)
+        if rest == "manifest.json":
+            finished.add(run_id)
+        folder, _, name = rest.partition("/")
+        if name.endswith(".json") and (folder == "verified" or folder.startswith("locked-")):
+            documents.append((run_id, folder, name.removesuffix(".json"), key))
+    wanted = f"locked-{archive_id(archive_url)}" if archive_url else "verified"
+    done = {
+        task for run_id, folder, task, _ in documents if folder == wanted and run_id in finished
+    }
+    adoptable: dict[str, str] = {}
+    locked: set[str] = set()
+    for _, folder, task, key in documents:  # in order of time; a later document says more
+        if task in done or (task in locked and folder != wanted):
+            continue
+        if folder == wanted and archive_url:
+            locked.add(task)
+        adoptable[task] = key
+    return Progress(frozenset(done), adoptable, tuple(sorted(started - finished)))

@@ -1,0 +1,355 @@
+"""Per-column profiles: what two engines, and two stages, must agree on.
+
+A profile of a column is `values` (not NULL), the smallest and largest value, and an exact total:
+
+| type               | smallest, largest          | total                                   |
+|--------------------|----------------------------|-----------------------------------------|
+| integers, booleans | as numbers                 | sum                                     |
+| DECIMAL(p,s)       | unscaled integers          | sum of the unscaled integers            |
+| DATE               | days since 1970-01-01      | sum of the days                         |
+| TIMESTAMP, ~TZ     | microseconds since 1970    | sum of the microseconds                 |
+| VARCHAR            | SHA-256 (first 16 digits)  | sum of the lengths in bytes             |
+| BLOB               | -                          | sum of the lengths in bytes             |
+| REAL, DOUBLE       | without NaN                | number of NaN (a sum would not be exact)|
+| nested             | -                          | -                                       |
+
+Sums are exact integers of any size. Text bounds are digests, so that a manifest holds no row data.
+DuckDB computes profiles in SQL (expressions from here), Polars over Arrow tables; the Arrow tables
+of *source* files are decoded by pyarrow, which checks page checksums and the gzip trailer: DuckDB
+and Polars both decode a flipped bit in a gzip page into a wrong value without an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+from sqlglot import exp
+
+from .types import Rule
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Family = Literal["integer", "decimal", "date", "timestamp", "text", "bytes", "float", "other"]
+
+_INTEGERS = frozenset(
+    (
+        "BOOLEAN",
+        "TINYINT",
+        "SMALLINT",
+        "INTEGER",
+        "BIGINT",
+        "UTINYINT",
+        "USMALLINT",
+        "UINTEGER",
+        "UBIGINT",
+        "HUGEINT",
+    )
+)
+
+
+def family(type_name: str) -> Family:
+    """Return how values of a DuckDB type are profiled."""
+    if type_name in _INTEGERS:
+        return "integer"
+    if type_name.startswith("DECIMAL"):
+        return "decimal"
+    known: dict[str, Family] = {
+        "DATE": "date",
+        "TIMESTAMP": "timestamp",
+        "TIMESTAMP WITH TIME ZONE": "timestamp",
+        "VARCHAR": "text",
+        "BLOB": "bytes",
+        "FLOAT": "float",
+        "DOUBLE": "float",
+    }
+    return known.get(type_name, "other")
+
+
+@dataclass(slots=True)
+class ColumnProfile:
+    """Profile of one column; grows by `merge`."""
+
+    values: int = 0
+    low: Any = None
+    high: Any = None
+    total: int = 0
+    unparsed: int = 0
+    """Source values that this engine could not type, though they are there."""
+
+    def merge(self, other: ColumnProfile) -> None:
+        self.values += other.values
+        self.total += other.total
+        self.unparsed += other.unparsed
+        if other.low is not None and (self.low is None or other.low < self.low):
+            self.low = other.low
+        if other.high is not None and (self.high is None or other.high > self.high):
+            self.high = other.high
+
+    def text(self) -> str:
+        """Return the form that is compared and shown."""
+        bounds = f"{_bound(self.low)} to {_bound(self.high)}"
+        return f"values {self.values}, {bounds}, total {self.total}"
+
+
+def _bound(bound: Any) -> str:
+    if bound is None:
+        return "-"
+    if isinstance(bound, bytes):
+        return "text:" + hashlib.sha256(bound).hexdigest()[:16]
+    return str(bound)
+
+
+# --- DuckDB ---------------------------------------------------------------------------------------
+
+
+def sql_metrics(column: exp.Column, type_name: str) -> list[exp.Expression]:
+    """Return four aggregates over one column: values, low, high, total."""
+    kind = family(type_name)
+    null = exp.null()
+
+    def call(name: str, value: exp.Expression) -> exp.Expression:
+        return exp.Anonymous(this=name, expressions=[value.copy()])
+
+    count = call("count", column)
+    match kind:
+        case "integer":
+            number = exp.cast(column.copy(), "BIGINT") if type_name == "BOOLEAN" else column
+            return [count, call("min", number), call("max", number), call("sum", number)]
+        case "decimal":
+            return [count, call("min", column), call("max", column), call("sum", column)]
+        case "date" | "timestamp":
+            unit = call("epoch_us", column)
+            return [count, call("min", unit), call("max", unit), call("sum", unit)]
+        case "text":
+            size = call("strlen", column)
+            return [count, call("min", column), call("max", column), call("sum", size)]
+        case "bytes":
+            return [count, null, null.copy(), call("sum", call("octet_length", column))]
+        case "float":
+            nan = call("isnan", column)
+            real = exp.Case().when(exp.not_(nan), column.copy())
+            return [count, call("min", real), call("max", real), call("count_if", nan)]
+        case _:
+            return [count, null, null.copy(), exp.Literal.number(0)]
+
+
+def from_sql(type_name: str, row: Sequence[Any]) -> ColumnProfile:
+    """Build a profile from the four values that `sql_metrics` selects."""
+    values, low, high, total = row
+    kind = family(type_name)
+    if kind == "decimal":
+        scale = int(type_name.rstrip(")").split(",")[1])
+        low, high, total = (_unscaled(number, scale) for number in (low, high, total))
+    elif kind == "date":
+        day = 86_400_000_000
+        low, high, total = (None if v is None else int(v) // day for v in (low, high, total))
+    elif kind == "text":
+        low, high = (None if v is None else str(v).encode() for v in (low, high))
+    elif kind == "float":
+        low, high = (None if v is None else _plain_float(v) for v in (low, high))
+    return ColumnProfile(values=int(values), low=low, high=high, total=int(total or 0))
+
+
+def _unscaled(number: Any, scale: int) -> int | None:
+    return None if number is None else int(Decimal(str(number)).scaleb(scale))
+
+
+def _plain_float(number: float) -> float:
+    return float(number) + 0.0  # -0.0 and 0.0 are one bound
+
+
+# --- Polars ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profiled:
+    """A column to be profiled by Polars: its Arrow name, and the rule that types it (source side)
+    or its written type (output side)."""
+
+    no: int
+    name: str
+    type_name: str
+    rule: Rule | None = None
+
+
+def source_columns(rules: Iterable[Rule]) -> tuple[Profiled, ...]:
+    return tuple(
+        Profiled(no=rule.no, name=rule.source_name, type_name=rule.target, rule=rule)
+        for rule in rules
+    )
+
+
+def output_columns(rules: Iterable[Rule]) -> tuple[Profiled, ...]:
+    return tuple(
+        Profiled(no=rule.no, name=rule.output_name, type_name=rule.target) for rule in rules
+    )
+
+
+class Profiler:
+    """Collects Arrow tables and profiles them with Polars, in batches of bounded size."""
+
+    def __init__(self, columns: Sequence[Profiled], batch_bytes: int = 48 << 20) -> None:
+        self.columns = columns
+        self.rows = 0
+        self.profiles = {column.no: ColumnProfile() for column in columns}
+        self._batch_bytes = batch_bytes
+        self._waiting: list[pa.Table] = []
+        self._waiting_bytes = 0
+
+    def add(self, table: pa.Table) -> None:
+        if self._waiting and not table.schema.equals(self._waiting[0].schema):
+            self.flush()
+        self._waiting.append(table)
+        self._waiting_bytes += table.nbytes
+        if self._waiting_bytes >= self._batch_bytes:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self._waiting:
+            return
+        import polars as pl
+
+        table = pa.concat_tables(self._waiting)
+        self._waiting, self._waiting_bytes = [], 0
+        self.rows += table.num_rows
+        present = set(table.schema.names)
+        columns = [column for column in self.columns if column.name in present]
+        # names from exports are hostile: inside Polars, too, columns are called by number
+        table = table.select([column.name for column in columns])
+        table = table.rename_columns([f"c{column.no}" for column in columns])
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        for column in columns:  # typed one after the other: bounds the memory
+            values = frame.get_column(f"c{column.no}")
+            self.profiles[column.no].merge(_profile(values, column))
+
+    def result(self) -> dict[int, ColumnProfile]:
+        self.flush()
+        return self.profiles
+
+
+def _profile(values: pl.Series, column: Profiled) -> ColumnProfile:
+    import polars as pl
+
+    kind = family(column.type_name)
+    given = values.len() - values.null_count()
+    if given == 0:
+        return ColumnProfile()
+    typed = _typed(values, column)
+    count = typed.len() - typed.null_count()
+    result = ColumnProfile(values=count, unparsed=given - count)
+    match kind:
+        case "integer" | "decimal" | "date" | "timestamp":
+            number = typed.cast(pl.Int8) if typed.dtype == pl.Boolean else typed.to_physical()
+            result.low, result.high = number.min(), number.max()
+            result.total = int(number.cast(pl.Int128).sum())
+        case "text":
+            result.low, result.high = (str(b).encode() for b in (typed.min(), typed.max()))
+            result.total = int(typed.str.len_bytes().cast(pl.Int64).sum())
+        case "bytes":
+            result.total = int(typed.bin.size().cast(pl.Int64).sum())
+        case "float":
+            nan = typed.is_nan().fill_null(value=False)
+            real = typed.filter(~nan).drop_nulls()
+            result.total = int(nan.sum())
+            if real.len():
+                bounds = pl.DataFrame({"low": [real.min()], "high": [real.max()]}).row(0)
+                result.low, result.high = (_plain_float(bound) for bound in bounds)
+        case "other":
+            pass
+    return result
+
+
+def _typed(values: pl.Series, column: Profiled) -> pl.Series:
+    """Type source text with Polars' own parsers; what they cannot read becomes NULL."""
+    import polars as pl
+
+    rule = column.rule
+    if rule is None:
+        return values
+    match rule.how:
+        case "date":
+            return values.str.to_date("%Y-%m-%d", strict=False)
+        case "timestamp":
+            return values.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+        case "timestamptz":
+            local = values.str.strip_suffix("+00")
+            return local.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+        case "decimal":
+            return values.to_frame("v").select(
+                pl.col("v").str.to_decimal(scale=rule.scale).cast(pl.Decimal(38, rule.scale))
+            )["v"]
+        case "utf8":
+            return values.cast(pl.String, strict=False)
+        case _:
+            pass
+    kind = family(rule.target)
+    if kind == "decimal" and not isinstance(values.dtype, pl.Decimal):
+        return values.cast(pl.Decimal(38, 0))
+    if kind == "timestamp" and values.dtype != pl.Datetime("us"):
+        return values.cast(pl.Datetime("us"))
+    if kind == "text" and values.dtype != pl.String:
+        return values.cast(pl.String)
+    return values
+
+
+def scan_written(
+    paths: Sequence[Path], columns: Sequence[Profiled]
+) -> tuple[int, dict[int, ColumnProfile]]:
+    """Count and profile written files with Polars' own reader, streaming.
+
+    `columns` are in file order.
+    """
+    import polars as pl
+
+    metrics: list[pl.Expr] = [pl.len().alias("rows")]
+    for place, column in enumerate(columns):
+        # by position: a name such as ^.*$ would be taken for a pattern
+        metrics += [
+            metric.alias(f"{place}.{number}")
+            for number, metric in enumerate(_lazy_metrics(pl.nth(place), column.type_name))
+        ]
+    frame = pl.scan_parquet(list(paths), hive_partitioning=False).select(metrics)
+    row = frame.collect(engine="streaming").row(0)
+    profiles = {}
+    for place, column in enumerate(columns):
+        values, low, high, total = row[1 + place * 4 : 5 + place * 4]
+        kind = family(column.type_name)
+        if kind == "text":
+            low, high = (None if bound is None else bound.encode() for bound in (low, high))
+        elif kind == "float":
+            low, high = (None if bound is None else _plain_float(bound) for bound in (low, high))
+        profiles[column.no] = ColumnProfile(
+            values=values, low=low, high=high, total=int(total or 0)
+        )
+    return int(row[0]), profiles
+
+
+def _lazy_metrics(column: pl.Expr, type_name: str) -> list[pl.Expr]:
+    import polars as pl
+
+    none = pl.lit(None, dtype=pl.Int64)
+    match family(type_name):
+        case "integer":
+            number = column.cast(pl.Int8) if type_name == "BOOLEAN" else column
+            return [number.count(), number.min(), number.max(), number.cast(pl.Int128).sum()]
+        case "decimal" | "date" | "timestamp":
+            number = column.to_physical()
+            return [number.count(), number.min(), number.max(), number.cast(pl.Int128).sum()]
+        case "text":
+            total = column.str.len_bytes().cast(pl.Int64).sum()
+            return [column.count(), column.min(), column.max(), total]
+        case "bytes":
+            return [column.count(), none, none, column.bin.size().cast(pl.Int64).sum()]
+        case "float":
+            real = column.fill_nan(None)
+            return [column.count(), real.min(), real.max(), column.is_nan().sum()]
+        case _:
+            return [column.count(), none, none, pl.lit(0)]

@@ -1,0 +1,371 @@
+"""Which Parquet type each column gets, and the SQL expressions that restore and check it.
+
+In:  the columns that DuckDB sees in the staged files, the export's own description of them.
+Out: one `Rule` per column, and sqlglot expressions over it. Pure: no IO.
+
+Exports from PostgreSQL deliver dates, timestamps and numerics as text, exports from MySQL deliver
+CHAR as bare bytes. A rule restores the source type; the *round trip* then says whether that was
+lossless: text -> typed -> the same text. A value that does not survive makes the whole column keep
+its text. Documented other spellings of the same value, which count as equal:
+
+* trailing zeros of a fraction (`1.50` and `1.5`, `12:00:00.120` and `12:00:00.12`);
+* a `timestamptz` written with another offset than `+00`: the instant is kept, checked by computing
+  it a second time from the local time and the offset. PostgreSQL itself stores only the instant.
+
+Types without a restored form stay text on purpose: Athena has no TIME, INTERVAL or UUID type, and
+`money`, arrays and ranges depend on settings that the export does not carry.
+
+Names inside the scratch database are ours (`s0` as delivered, `c0` typed, ...); a source name appears
+only as a quoted identifier made by sqlglot. Mapping tables:
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ExportSnapshot.data-types.html
+(read 2026-11)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from sqlglot import exp
+
+from .model import Grain, SourceColumn
+
+How = Literal["as_is", "cast", "date", "timestamp", "timestamptz", "decimal", "utf8"]
+PARSED: frozenset[How] = frozenset(("date", "timestamp", "timestamptz", "decimal", "utf8"))
+
+_TEXT_TO: dict[str, How] = {
+    "date": "date",
+    "timestamp": "timestamp",
+    "timestamp without time zone": "timestamp",
+    "datetime": "timestamp",
+    "timestamp with time zone": "timestamptz",
+    "timestamptz": "timestamptz",
+    "numeric": "decimal",
+    "decimal": "decimal",
+}
+_BYTES_THAT_ARE_TEXT = frozenset(
+    (
+        "char",
+        "character",
+        "bpchar",
+        "varchar",
+        "tinytext",
+        "text",
+        "mediumtext",
+        "longtext",
+        "enum",
+        "set",
+        "json",
+    )
+)
+# What Athena cannot read, or reads wrongly, becomes the next type that holds every value.
+_SAFE_TYPE = {
+    "TINYINT": "INTEGER",
+    "SMALLINT": "INTEGER",
+    "UTINYINT": "INTEGER",
+    "USMALLINT": "INTEGER",
+    "UINTEGER": "BIGINT",
+    "UBIGINT": "DECIMAL(20,0)",
+    "TIME": "VARCHAR",
+    "TIME WITH TIME ZONE": "VARCHAR",
+    "TIME_NS": "VARCHAR",
+    "UUID": "VARCHAR",
+    "INTERVAL": "VARCHAR",
+    "BIT": "VARCHAR",
+    "JSON": "VARCHAR",
+    "TIMESTAMP_S": "TIMESTAMP",
+    "TIMESTAMP_MS": "TIMESTAMP",
+}
+PARTITION_NAMES = frozenset(("dt", "snapshot"))
+"""Names of the partition folders: a data column of that name would hide the folder's value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileColumn:
+    """A column as DuckDB reads it from the staged files."""
+
+    read_name: str
+    source_name: str
+    read_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How one column is restored. `no` gives its scratch name, `c<no>`."""
+
+    no: int
+    read_name: str
+    source_name: str
+    source_type: str
+    read_type: str
+    output_name: str
+    target: str
+    how: How
+    kept_text: bool = False
+    kept_values: int = 0
+    examples: tuple[str, ...] = ()
+
+    @property
+    def scratch_name(self) -> str:
+        return f"c{self.no}"
+
+    @property
+    def staged_name(self) -> str:
+        """Scratch name of the column as it was delivered."""
+        return f"s{self.no}"
+
+    @property
+    def parsed(self) -> bool:
+        return self.how in PARSED
+
+    @property
+    def scale(self) -> int:
+        return int(self.target.rstrip(")").split(",")[1]) if self.how == "decimal" else 0
+
+    def keep_text(self, values: int, examples: Sequence[str]) -> Rule:
+        """Return the rule that leaves this column as it was delivered."""
+        kept = replace(self, how="as_is", target=self.read_type)
+        return replace(kept, kept_text=True, kept_values=values, examples=tuple(examples[:5]))
+
+
+def rules(
+    columns: Iterable[FileColumn], described: Iterable[SourceColumn]
+) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """Choose a rule for each column; also return notes about names that had to change."""
+    types = {column.name: column for column in described}
+    lowered = {column.name.lower(): column for column in types.values()}
+    taken: set[str] = set(PARTITION_NAMES)
+    made: list[Rule] = []
+    notes: list[str] = []
+    for no, column in enumerate(columns):
+        known = types.get(column.source_name) or lowered.get(column.source_name.lower())
+        name = _free_name(column.source_name.lower(), taken)
+        taken.add(name)
+        if name != column.source_name.lower():
+            notes.append(f"column {column.source_name!r} is written as {name!r}")
+        made.append(_rule(no, column, known, name))
+    return tuple(made), tuple(notes)
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    if name not in taken:
+        return name
+    number = 1
+    while f"{name}_{number}" in taken:
+        number += 1
+    return f"{name}_{number}"
+
+
+def _rule(no: int, column: FileColumn, known: SourceColumn | None, name: str) -> Rule:
+    source_type = known.source_type if known else ""
+    declared = source_type.lower().strip()
+    how: How = "as_is"
+    target = column.read_type
+    if column.read_type == "VARCHAR" and declared in _TEXT_TO:
+        how = _TEXT_TO[declared]
+        target = {
+            "date": "DATE",
+            "timestamp": "TIMESTAMP",
+            "timestamptz": "TIMESTAMP WITH TIME ZONE",
+            "decimal": decimal_type(known.precision if known else 0, 0),
+        }[how]
+    elif column.read_type == "BLOB" and declared in _BYTES_THAT_ARE_TEXT:
+        how, target = "utf8", "VARCHAR"
+    elif (safe := _safe_type(column.read_type)) != column.read_type:
+        how, target = "cast", safe
+    return Rule(
+        no=no,
+        read_name=column.read_name,
+        source_name=column.source_name,
+        source_type=source_type,
+        read_type=column.read_type,
+        output_name=name,
+        target=target,
+        how=how,
+    )
+
+
+def _safe_type(read_type: str) -> str:
+    return "VARCHAR" if read_type.startswith("ENUM(") else _SAFE_TYPE.get(read_type, read_type)
+
+
+def decimal_type(precision: int, scale: int) -> str:
+    """Return `DECIMAL(p,s)`: the declared precision where it can hold the scale, else 38."""
+    width = precision if 0 < precision <= 38 and scale <= precision else 38
+    return f"DECIMAL({width},{scale})"
+
+
+# --- expressions ------------------------------------------------------------------------------
+
+
+def _source(rule: Rule) -> exp.Column:
+    return exp.column(rule.staged_name)
+
+
+def _text(value: exp.Expression) -> exp.Expression:
+    return exp.cast(value, exp.DataType.build("VARCHAR", dialect="duckdb"))
+
+
+def _to(value: exp.Expression, type_name: str, *, attempt: bool) -> exp.Expression:
+    kind = exp.DataType.build(type_name, dialect="duckdb")
+    return exp.TryCast(this=value, to=kind) if attempt else exp.cast(value, kind)
+
+
+def _call(name: str, *args: exp.Expression | str | int) -> exp.Expression:
+    return exp.Anonymous(
+        this=name,
+        expressions=[
+            arg
+            if isinstance(arg, exp.Expression)
+            else (exp.Literal.string(arg) if isinstance(arg, str) else exp.Literal.number(arg))
+            for arg in args
+        ],
+    )
+
+
+def value(rule: Rule) -> exp.Expression:
+    """Return the typed value of a source column; NULL where it cannot be typed."""
+    match rule.how:
+        case "as_is":
+            return _source(rule)
+        case "cast":
+            return _to(_source(rule), rule.target, attempt=False)
+        case "utf8":
+            return _call("try", _call("decode", _source(rule)))
+        case _:
+            return _to(_source(rule), rule.target, attempt=True)
+
+
+def _in_years(typed: exp.Expression, kind: str) -> exp.Expression:
+    """True for years 1 to 9999: what both Athena and a `yyyy-MM-dd` folder can hold."""
+    low = exp.cast(exp.Literal.string("0001-01-01"), kind, dialect="duckdb")
+    high = exp.cast(exp.Literal.string("10000-01-01"), kind, dialect="duckdb")
+    return exp.And(
+        this=exp.GTE(this=typed.copy(), expression=low),
+        expression=exp.LT(this=typed.copy(), expression=high),
+    )
+
+
+def is_lossy(rule: Rule, typed: exp.Expression) -> exp.Expression:
+    """Return an expression that is true where the round trip of one value fails.
+
+    `typed` is the already computed value (a reference), so that nothing is parsed twice. A CASE and
+    not AND/OR: DuckDB evaluates its branches only for the rows that reach them, so the costly
+    spellings are looked at only where plain equality fails.
+    """
+    if not rule.parsed:
+        return exp.false()
+    source = _source(rule)
+    if rule.how == "utf8":
+        same = exp.EQ(this=_call("encode", typed), expression=source.copy())
+        spelled = None
+    else:
+        same = exp.EQ(this=_text(typed), expression=source.copy())
+        spelled = _other_spelling(rule, source, typed)
+    case = exp.Case().when(source.is_(exp.null()), exp.false())
+    if rule.how in ("date", "timestamp", "timestamptz"):
+        case = case.when(exp.not_(_in_years(typed, rule.target)), exp.true())
+    case = case.when(same, exp.false())
+    if spelled is not None:
+        case = case.when(spelled, exp.false())
+    return case.else_(exp.true())
+
+
+def _other_spelling(
+    rule: Rule, source: exp.Expression, typed: exp.Expression
+) -> exp.Expression | None:
+    match rule.how:
+        case "timestamp":
+            return exp.EQ(this=_text(typed), expression=_without_zeros(source))
+        case "timestamptz":
+            return _same_instant(source, typed)
+        case "decimal":
+            return exp.EQ(this=_without_zeros(_text(typed)), expression=_without_zeros(source))
+        case _:
+            return None
+
+
+def _without_zeros(text: exp.Expression) -> exp.Expression:
+    """Strip the trailing zeros of a fraction, and a point that is then the last character."""
+    stripped = _call("rtrim", _call("rtrim", text.copy(), "0"), ".")
+    return exp.Case().when(_call("contains", text.copy(), "."), stripped).else_(text.copy())
+
+
+_OFFSET = r"([+-])(\d{2})(?::(\d{2}))?(?::(\d{2}))?$"
+_LOCAL = r"^(.*?)[+-]\d{2}(?::\d{2}){0,2}$"
+
+
+def _same_instant(source: exp.Expression, typed: exp.Expression) -> exp.Expression:
+    """True where local time minus offset, computed here, is the instant that the cast found."""
+
+    def part(group: int) -> exp.Expression:
+        found = _call("nullif", _call("regexp_extract", source.copy(), _OFFSET, group), "")
+        return exp.Coalesce(
+            this=_to(found, "BIGINT", attempt=True), expressions=[exp.Literal.number(0)]
+        )
+
+    local_text = _call("regexp_extract", source.copy(), _LOCAL, 1)
+    local = _to(local_text, "TIMESTAMP", attempt=True)
+    seconds = exp.Add(
+        this=exp.Add(
+            this=exp.Mul(this=exp.paren(part(2)), expression=exp.Literal.number(3600)),
+            expression=exp.Mul(this=exp.paren(part(3)), expression=exp.Literal.number(60)),
+        ),
+        expression=part(4),
+    )
+    sign = (
+        exp.Case()
+        .when(
+            exp.EQ(
+                this=_call("regexp_extract", source.copy(), _OFFSET, 1),
+                expression=exp.Literal.string("-"),
+            ),
+            exp.Literal.number(-1000000),
+        )
+        .else_(exp.Literal.number(1000000))
+    )
+    offset = exp.Mul(this=exp.paren(seconds), expression=exp.paren(sign))
+    instant = exp.Sub(this=_call("epoch_us", local), expression=exp.paren(offset))
+    whole = exp.or_(
+        exp.EQ(this=_text(local.copy()), expression=local_text.copy()),
+        exp.EQ(this=_text(local.copy()), expression=_without_zeros(local_text)),
+    )
+    same = exp.EQ(this=_call("epoch_us", typed), expression=instant)
+    return exp.And(this=same, expression=exp.paren(whole))
+
+
+def day(rule: Rule | None, grain: Grain, timezone: str) -> exp.Expression:
+    """Return the partition day of a row (DATE), NULL where it has no usable date.
+
+    Usable is a finite date of the years 1 to 9999. Coarser grains give the first day of the month
+    or year.
+    """
+    if rule is None or grain == "none":
+        return exp.cast(exp.null(), "DATE", dialect="duckdb")
+    typed: exp.Expression
+    zoned = "with time zone" in f"{rule.target} {rule.source_type}".lower()
+    if rule.target == "VARCHAR":
+        # TRY_CAST reads `0044-03-15 01:00:00 BC` as a year of our era
+        parsed = _to(_source(rule), "TIMESTAMPTZ" if zoned else "TIMESTAMP", attempt=True)
+        typed = exp.Case().when(exp.not_(_call("suffix", _source(rule), "BC")), parsed)
+    else:
+        typed = exp.column(rule.scratch_name)
+    if zoned and timezone != "UTC":
+        typed = exp.AtTimeZone(this=exp.paren(typed), zone=exp.Literal.string(timezone))
+    date = exp.TryCast(this=typed, to=exp.DataType.build("DATE", dialect="duckdb"))
+    if grain != "day":
+        truncated = _call("date_trunc", grain, date)
+        date = exp.TryCast(this=truncated, to=exp.DataType.build("DATE", dialect="duckdb"))
+    return exp.Case().when(_in_years(date, "DATE"), date.copy())
+
+
+def row_hashes(names: Sequence[str]) -> tuple[exp.Expression, exp.Expression]:
+    """Return two 64-bit hashes of a row, combined in opposite column orders: 128 bits together.
+
+    DuckDB's `hash()` may change between versions: numbers are compared within one run only.
+    """
+    columns = [exp.column(name) for name in names]
+    first = _call("hash", *columns)
+    second = _call("hash", *[column.copy() for column in reversed(columns)], "compactor")
+    return first, second
