@@ -1,0 +1,10 @@
+"""What a person reads: one HTML page, and plain text for the terminal.
+
+Pure: values of `model.py` in, text out. No store, no clock, no randomness. The JSON form of the
+same values is `model.to_json`.
+"""
+
+from .page import html
+from .terminal import plan_text, scan_text, text
+
+__all__ = ["html", "plan_text", "scan_text", "text"]
