@@ -357,6 +357,10 @@ def write_part(path: Path, rows: pa.Table) -> None:
 
 def _write_parts(parts: list[tuple[Path, pa.Table]]) -> None:
     """Write many files at once: PyArrow leaves the interpreter lock while it encodes."""
+    if len(parts) < 4:
+        for path, rows in parts:
+            write_part(path, rows)
+        return
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         list(pool.map(lambda part: write_part(*part), parts))
 

@@ -2,7 +2,9 @@
 -- params:  $taken_at TIMESTAMP
 -- returns: one row per order, the columns of public.orders; 1 in 250 was imported with a date of years ago
 WITH totals AS (
-    SELECT order_id, sum(amount)::DECIMAL(12, 2) AS amount, sum(weight_kg * quantity) AS weight_kg
+    SELECT order_id, sum(amount)::DECIMAL(12, 2) AS amount, 
+           -- exact: a sum of doubles depends on the threads
+           sum(weight_kg::DECIMAL(9, 3) * quantity) AS weight_kg
     FROM order_lines GROUP BY order_id
 ), dated AS (
     SELECT h.*, CASE WHEN h.extra < 0.004 THEN placed_at - INTERVAL 6 YEAR ELSE placed_at END AS created_at,
@@ -29,6 +31,6 @@ SELECT d.id, 'SO-' || lpad(d.id::VARCHAR, 8, '0') AS order_no, d.customer_id, d.
        CASE WHEN d.extra < 0.004 THEN 'imported from the old shop' WHEN d.extra < 0.7 THEN NULL
             WHEN d.extra < 0.8 THEN '' WHEN d.extra < 0.9 THEN 'Bitte beim Nachbarn abgeben – danke! 🎁'
             ELSE E'Ring twice,\nthen "knock"' END AS note,
-       round(t.weight_kg, 3) AS weight_kg, d.extra > 0.93 AS gift
+       t.weight_kg::DOUBLE AS weight_kg, d.extra > 0.93 AS gift
 FROM dated AS d JOIN totals AS t ON t.order_id = d.id JOIN people AS p ON p.id = d.customer_id
 ORDER BY d.id;
