@@ -4,8 +4,8 @@ Two exports are offered, one per engine. The PostgreSQL one repeats its partitio
 parent's folder holds every row in numbered folders full of tiny files, and each partition has a
 folder of its own besides. A detached partition looks like one more and is none.
 
-The rows come from `queries/samples/`, drawn by hashing row numbers: the same arguments give the same
-bytes, with any number of threads.
+The rows come from `queries/samples/`, drawn by hashing row numbers: the same arguments give the
+same bytes, with any number of threads.
 """
 
 from __future__ import annotations
