@@ -1,0 +1,37 @@
+"""Stores: where bytes lie. `open_store` is the only way in; the contract is in `interface`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from ..errors import ConfigError
+from .interface import Store
+
+if TYPE_CHECKING:
+    import boto3
+
+__all__ = ["Store", "open_store"]
+
+
+def open_store(url: str, *, concurrency: int = 128, session: boto3.Session | None = None) -> Store:
+    """Return the store of `s3://bucket/prefix/`, a local folder or a `file://` URL.
+
+    Nothing is asked of the network yet, but credentials and region must be configured.
+    """
+    scheme = urlsplit(url).scheme if "://" in url else ""
+    if scheme == "s3":
+        from .s3 import S3Store  # boto3 and obstore take half a second to import
+
+        return S3Store(url, concurrency=concurrency, session=session)
+    if scheme in ("", "file"):
+        from .local import LocalStore
+
+        if not url:
+            raise ConfigError("the URL of a store is empty", hint="write a folder or s3://...")
+        return LocalStore(Path(url2pathname(urlsplit(url).path)) if scheme else Path(url))
+    raise ConfigError(
+        f"{url!r}: no store for {scheme}://", hint="write s3://bucket/prefix/ or a local folder"
+    )

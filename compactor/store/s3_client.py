@@ -1,0 +1,245 @@
+"""Connections to S3, and what their errors mean in ours.
+
+Endpoint, region, credentials and CA bundle are those the AWS tools take (environment, profiles,
+roles), through one boto3 session. Bulk reads go through obstore, everything else through boto3; the
+obstore connection is derived from the boto3 client, so that both always speak to the same place and
+follow refreshed credentials.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.exceptions as boto_errors
+import obstore.exceptions as obstore_errors
+from botocore.config import Config
+from obstore.auth.boto3 import Boto3CredentialProvider
+from obstore.store import S3Store as Remote
+
+from ..errors import (
+    AlreadyExists,
+    Changed,
+    CompactorError,
+    ConfigError,
+    Denied,
+    LockUnsupported,
+    NotFound,
+    StoreError,
+)
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
+
+_NOT_FOUND = {"404", "NoSuchKey", "NotFound", "NoSuchVersion", "NoSuchBucket", "NoSuchUpload"}
+_LOCK_MISSING = {"ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration"}
+_KEYS_REFUSED = {
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "InvalidToken",
+    "RequestTimeTooSkewed",
+}
+_DENIED = {"403", "AccessDenied", "Forbidden", "AllAccessDisabled", *_KEYS_REFUSED}
+_CREDENTIALS_TTL = timedelta(minutes=10)
+"""obstore asks again 5 minutes before this ends, and botocore never hands out credentials that end
+within the next 10: none is used after its end. obstore's default, 30 minutes, would allow it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait and how often to try."""
+
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 60.0
+    """Silence on an open connection; a long transfer is fine as long as bytes come."""
+    attempts: int = 8
+    backoff_s: float = 0.25
+    """Before the second attempt, at most; doubles with every further one, up to `backoff_max_s`."""
+    backoff_max_s: float = 10.0
+
+
+class Connection:
+    """One bucket: boto3 clients and the obstore handle. Safe to share between threads."""
+
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        session: boto3.Session | None,
+        concurrency: int,
+        patience: Patience,
+    ) -> None:
+        self.bucket = bucket
+        self.concurrency = concurrency
+        self.patience = patience
+        self._remote: Remote | None = None
+        self._lock = threading.Lock()
+        with boto_translated("connect to S3", f"s3://{bucket}"):
+            self.session = session or boto3.Session()
+            self.region = self.session.region_name or os.environ.get("AWS_REGION", "")
+            # a region of its own is only a name where an endpoint is set
+            self.client = self._boto(self.region or "us-east-1", patience.attempts)
+            self.is_aws = "amazonaws." in self.client.meta.endpoint_url
+            if self.session.get_credentials() is None:
+                raise boto_errors.NoCredentialsError
+        if self.is_aws and not self.region:
+            raise ConfigError(
+                f"cannot connect to s3://{bucket}: no AWS region is configured",
+                hint="set AWS_REGION, `region` in the profile, or AWS_ENDPOINT_URL for another S3",
+            )
+        self.write_client = self._boto(self.region or "us-east-1", attempts=1)
+        """Never repeats by itself: a PUT whose answer was lost may have been carried out."""
+
+    def _boto(self, region: str, attempts: int) -> Any:
+        config = Config(
+            connect_timeout=self.patience.connect_timeout_s,
+            read_timeout=self.patience.read_timeout_s,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            max_pool_connections=max(16, min(self.concurrency, 64)),
+            # the server checks the digest of what it received, with TLS as well
+            s3={"payload_signing_enabled": True},
+        )
+        return self.session.client("s3", region_name=region, config=config)
+
+    @property
+    def remote(self) -> Remote:
+        """The obstore handle; made on first use."""
+        with self._lock:
+            if self._remote is None:
+                with boto_translated("connect to S3", f"s3://{self.bucket}"):
+                    self._remote = self._make_remote()
+            return self._remote
+
+    def _make_remote(self) -> Remote:
+        region = self._bucket_region() if self.is_aws else self.region or "us-east-1"
+        client = self.client if region == self.region else self._boto(region, attempts=1)
+        # a signed URL shows the host and style (path or virtual host) that botocore has settled on
+        signed = urlsplit(
+            client.generate_presigned_url("get_object", Params={"Bucket": self.bucket, "Key": "k"})
+        )
+        options: ClientConfig = {
+            "allow_http": signed.scheme == "http",
+            "connect_timeout": timedelta(seconds=self.patience.connect_timeout_s),
+            "read_timeout": timedelta(seconds=self.patience.read_timeout_s),
+            "timeout": timedelta(days=1),
+            "pool_max_idle_per_host": str(self.concurrency),
+        }
+        if bundle := self._ca_bundle():
+            options["root_certificate"] = bundle
+        return Remote(
+            self.bucket,
+            endpoint=f"{signed.scheme}://{signed.netloc}",
+            virtual_hosted_style_request=signed.path == "/k",
+            region=region,
+            client_options=options,
+            # repeated by `s3_bulk`, where it can be cancelled and covers the body as well
+            retry_config={"max_retries": 0},
+            credential_provider=Boto3CredentialProvider(self.session, ttl=_CREDENTIALS_TTL),
+        )
+
+    def _bucket_region(self) -> str:
+        """Ask where the bucket is: botocore follows a redirect to its region, obstore does not."""
+        try:
+            answer = self.client.head_bucket(Bucket=self.bucket)
+        except boto_errors.ClientError as error:
+            answer = error.response  # a refusal names the region too
+        headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        return str(headers.get("x-amz-bucket-region") or self.region)
+
+    def _ca_bundle(self) -> bytes | None:
+        path = self.session._session.get_config_variable("ca_bundle")
+        return Path(path).read_bytes() if path else None
+
+
+def client_error_code(error: boto_errors.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def client_error_status(error: boto_errors.ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+@contextlib.contextmanager
+def boto_translated(doing: str, where: str, key: str = "") -> Iterator[None]:
+    """Turn what boto3 raises inside the block into our errors."""
+    try:
+        yield
+    except boto_errors.ClientError as error:
+        raise from_client_error(error, doing, where, key) from error
+    except (
+        boto_errors.NoCredentialsError,
+        boto_errors.PartialCredentialsError,
+        boto_errors.ProfileNotFound,
+        boto_errors.NoRegionError,
+        boto_errors.InvalidRegionError,
+        boto_errors.ConfigParseError,
+        boto_errors.ConfigNotFound,
+    ) as error:
+        raise ConfigError(
+            f"cannot {doing} ({where}): {error}",
+            key=key,
+            hint="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use a role",
+        ) from error
+    except boto_errors.BotoCoreError as error:
+        raise StoreError(
+            f"cannot {doing} ({where}): {error}",
+            key=key,
+            hint="check the endpoint (AWS_ENDPOINT_URL) and the network, then run again",
+        ) from error
+    except ValueError as error:  # botocore, of a malformed endpoint or bucket name
+        raise ConfigError(f"cannot {doing} ({where}): {error}", key=key) from error
+
+
+def from_client_error(
+    error: boto_errors.ClientError, doing: str, where: str, key: str = ""
+) -> CompactorError:
+    """Return our error for an answer that S3 gave."""
+    code, status = client_error_code(error), client_error_status(error)
+    said = str(error.response.get("Error", {}).get("Message", "")) or "no explanation"
+    text = f"cannot {doing} ({where}): S3 answered {status} {code}: {said}"
+    if code == "NoSuchBucket":
+        return NotFound(text, key=key, hint="check the bucket's name, the account and the endpoint")
+    if code in _LOCK_MISSING or (status == 400 and "objectlock" in said.lower().replace(" ", "")):
+        return LockUnsupported(text, key=key, hint="use a bucket created with Object Lock")
+    # 405: the current version is a delete marker
+    if code in _NOT_FOUND or status == 404 or code == "MethodNotAllowed":
+        return NotFound(text, key=key, hint="list again: it may have been removed since")
+    if code == "InvalidObjectState":
+        hint = "the object is in an archive storage class; restore it first (RestoreObject)"
+        return StoreError(text, key=key, hint=hint)
+    if code in _KEYS_REFUSED:
+        return Denied(text, key=key, hint="check the credentials and this machine's clock")
+    if code in _DENIED or status == 403:
+        return Denied(text, key=key, hint="check IAM policy, bucket policy and KMS key policy")
+    if status == 412:
+        return Changed(text, key=key, hint="the object changed since it was listed; scan again")
+    return StoreError(text, key=key, hint="run again; if it persists, see the service's status")
+
+
+def from_obstore_error(error: Exception, doing: str, where: str, key: str = "") -> CompactorError:
+    """Return our error for what obstore raised."""
+    said = str(error).split("\n\nDebug source:")[0].strip()
+    text = f"cannot {doing} ({where}): {said}"
+    if "InvalidObjectState" in said:
+        hint = "the object is in an archive storage class; restore it first (RestoreObject)"
+        return StoreError(text, key=key, hint=hint)
+    match error:
+        case FileNotFoundError():
+            return NotFound(text, key=key, hint="list again: it may have been removed since")
+        case obstore_errors.PreconditionError() | obstore_errors.NotModifiedError():
+            return Changed(text, key=key, hint="the object changed since it was listed; scan again")
+        case obstore_errors.PermissionDeniedError() | obstore_errors.UnauthenticatedError():
+            return Denied(text, key=key, hint="check IAM policy, bucket policy and KMS key policy")
+        case obstore_errors.AlreadyExistsError():
+            return AlreadyExists(text, key=key)
+        case _:
+            return StoreError(text, key=key, hint="check the network and the endpoint, run again")

@@ -1,0 +1,315 @@
+"""Write objects, lock them, and prove both by asking the store.
+
+A write is one PutObject with its SHA-256 sent along, so that the store refuses other bytes and
+keeps the digest. Whether a PUT whose answer was lost has been carried out is not known. botocore
+would repeat it blindly, and a versioned bucket then holds two versions; here
+
+1. HEAD first: an object with this digest is the one that was sent; done.
+2. Else repeat on condition that the key still is as that HEAD saw it (If-None-Match, If-Match): if
+   the first PUT arrives late, the second one fails instead of doubling it.
+
+Locks are asked for on the PUT and read back; some servers ignore the headers (Ceph RGW, SeaweedFS,
+on some calls), so they are set with PutObjectRetention where missing, and read back again.
+
+API: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html,
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html (read 2026-11-21)
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import random
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import botocore.exceptions as boto_errors
+
+from ..errors import AlreadyExists, LockUnsupported, NotFound, StoreError
+from .interface import Object, Retention
+from .s3_client import (
+    Connection,
+    boto_translated,
+    client_error_code,
+    client_error_status,
+)
+
+MAX_PUT_BYTES = 5 << 30
+_REPEATABLE = {
+    "RequestTimeout",
+    "SlowDown",
+    "InternalError",
+    "ServiceUnavailable",
+    "OperationAborted",
+    "ConditionalRequestConflict",
+    "BadDigest",
+    "XAmzContentSHA256Mismatch",
+    "IncompleteBody",
+}
+"""BadDigest and its like: the bytes were damaged on the way, and refused."""
+
+
+def describe(
+    connection: Connection, prefix: str, key: str, version_id: str | None = None
+) -> Object:
+    """HEAD one object."""
+    version = {"VersionId": version_id} if version_id else {}
+    where = f"s3://{connection.bucket}/{prefix}{key}" + (
+        f" version {version_id}" if version else ""
+    )
+    with boto_translated("describe", where, key):
+        head = connection.client.head_object(
+            Bucket=connection.bucket, Key=prefix + key, ChecksumMode="ENABLED", **version
+        )
+    return Object(
+        key=key,
+        size_bytes=head["ContentLength"],
+        etag=head.get("ETag", "").strip('"'),
+        modified_at=head["LastModified"].astimezone(UTC),
+        version_id=head.get("VersionId") or version_id,
+        sha256=_stored_sha256(head),
+        metadata=head.get("Metadata", {}),
+        lock_mode=head.get("ObjectLockMode"),
+        retain_until=_utc(head.get("ObjectLockRetainUntilDate")),
+        legal_hold=head.get("ObjectLockLegalHoldStatus") == "ON",
+        storage_class=head.get("StorageClass"),
+    )
+
+
+def _stored_sha256(head: Mapping[str, Any]) -> str | None:
+    """Return the store's digest of the whole object; one of parts (`...-3`) is none."""
+    text = head.get("ChecksumSHA256", "")
+    if not text or "-" in text or head.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
+        return None
+    return base64.b64decode(text).hex()
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC) if moment else None
+
+
+def check_lock_support(connection: Connection) -> None:
+    """Raise LockUnsupported unless the bucket has Object Lock and versioning on."""
+    where = f"s3://{connection.bucket}"
+    hint = (
+        "create a bucket with Object Lock (aws s3api create-bucket "
+        "--object-lock-enabled-for-bucket), or turn versioning, then Object Lock, on for this one"
+    )
+    try:
+        with boto_translated("read the Object Lock configuration", where):
+            answer = connection.client.get_object_lock_configuration(Bucket=connection.bucket)
+    except LockUnsupported as error:
+        raise LockUnsupported(
+            f"{where} cannot lock objects: expected Object Lock Enabled, found no configuration",
+            hint=hint,
+        ) from error
+    lock = answer.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled", "off")
+    with boto_translated("read the versioning of the bucket", where):
+        status = connection.client.get_bucket_versioning(Bucket=connection.bucket)
+    versioning = status.get("Status", "off")
+    if lock != "Enabled" or versioning != "Enabled":
+        raise LockUnsupported(
+            f"{where} cannot lock objects: expected Object Lock and versioning Enabled, "
+            f"found Object Lock {lock}, versioning {versioning}",
+            hint=hint,
+        )
+
+
+class Writer:
+    """Writes to one bucket. `prefix` goes before every key."""
+
+    def __init__(self, connection: Connection, prefix: str) -> None:
+        self._connection = connection
+        self._prefix = prefix
+
+    def put(
+        self,
+        key: str,
+        body: Path | bytes,
+        *,
+        sha256: str,
+        metadata: Mapping[str, str],
+        only_if_absent: bool,
+        retention: Retention | None,
+        storage_class: str | None,
+    ) -> Object:
+        """Write one object in one request, read it back, lock it if asked."""
+        size = len(body) if isinstance(body, bytes) else body.stat().st_size
+        request = self._request(key, size, sha256, metadata)
+        if retention is not None:
+            request |= {
+                "ObjectLockMode": retention.mode,
+                "ObjectLockRetainUntilDate": retention.until,
+                **({"ObjectLockLegalHoldStatus": "ON"} if retention.legal_hold else {}),
+            }
+        if storage_class is not None:
+            request["StorageClass"] = storage_class
+        written = self._put_once(key, body, request, only_if_absent=only_if_absent)
+        found = written.sha256 or written.metadata.get("sha256")
+        if written.size_bytes != size or found != sha256:
+            raise StoreError(
+                f"{self._where(key)} is not what was written: expected {size} bytes with SHA-256 "
+                f"{sha256}, the store has {written.size_bytes} bytes with {found}",
+                key=key,
+                hint="did another process write the same key?",
+            )
+        if retention is None or _is_locked(written, retention):
+            return written
+        if written.version_id is None:
+            raise LockUnsupported(
+                f"{self._where(key)} cannot be locked: the bucket keeps no versions", key=key
+            )
+        return self.lock(key, written.version_id, retention)
+
+    def _request(
+        self, key: str, size: int, sha256: str, metadata: Mapping[str, str]
+    ) -> dict[str, Any]:
+        if size > MAX_PUT_BYTES:
+            raise StoreError(
+                f"{self._where(key)} would have {size} bytes; one PUT takes {MAX_PUT_BYTES}",
+                key=key,
+                hint="choose a smaller target_file_size",
+            )
+        for name, value in metadata.items():
+            text = name + value
+            if not (text.isascii() and text.isprintable()) or value != value.strip():
+                raise StoreError(
+                    f"metadata of {self._where(key)} cannot be sent: {name}={value!r}",
+                    key=key,
+                    hint="only printable ASCII without outer spaces: percent-encode the value",
+                )
+        return {
+            "Bucket": self._connection.bucket,
+            "Key": self._prefix + key,
+            "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256)).decode(),
+            "ContentLength": size,
+            "Metadata": {**{k.lower(): v for k, v in metadata.items()}, "sha256": sha256},
+        }
+
+    def _put_once(
+        self, key: str, body: Path | bytes, request: dict[str, Any], *, only_if_absent: bool
+    ) -> Object:
+        """Send until there is an answer, and never leave two objects."""
+        patience = self._connection.patience
+        condition = {"IfNoneMatch": "*"} if only_if_absent else {}
+        for attempt in range(1, patience.attempts + 1):
+            try:
+                with _opened(body) as stream:
+                    answer = self._connection.write_client.put_object(
+                        Body=stream, **request, **condition
+                    )
+                return describe(self._connection, self._prefix, key, answer.get("VersionId"))
+            except (boto_errors.ClientError, boto_errors.HTTPClientError) as error:
+                refused = _is_refused_condition(error)
+                if not refused and not _is_repeatable(error):
+                    with boto_translated("write", self._where(key), key):
+                        raise
+                present = self._present(key)
+                if present is not None and _is_same(present, request):
+                    return present
+                if refused and only_if_absent:
+                    raise self._exists(key, request, present) from error
+                if attempt == patience.attempts:
+                    with boto_translated(f"write, {attempt} times", self._where(key), key):
+                        raise
+                if not only_if_absent:
+                    # a refused condition of our own: another writer, or a server without conditions
+                    condition = {} if refused else _condition(present)
+                limit = min(patience.backoff_max_s, patience.backoff_s * 2 ** (attempt - 1))
+                time.sleep(limit * random.uniform(0.5, 1.0))
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _present(self, key: str) -> Object | None:
+        try:
+            return describe(self._connection, self._prefix, key)
+        except NotFound:
+            return None
+
+    def _exists(self, key: str, request: dict[str, Any], present: Object | None) -> AlreadyExists:
+        found = (
+            "an object"
+            if present is None
+            else f"{present.size_bytes} bytes with SHA-256 "
+            + (present.sha256 or present.metadata.get("sha256") or "unknown")
+        )
+        return AlreadyExists(
+            f"{self._where(key)} exists: expected nothing, or SHA-256 "
+            f"{request['Metadata']['sha256']}, found {found}",
+            key=key,
+            hint="another run has written it; compare before anything is replaced",
+        )
+
+    def lock(self, key: str, version_id: str, retention: Retention) -> Object:
+        """Lock one version. Its present lock is kept where it is longer or stronger."""
+        found = describe(self._connection, self._prefix, key, version_id)
+        bucket, where = self._connection.bucket, f"{self._where(key)} version {version_id}"
+        target = {"Bucket": bucket, "Key": self._prefix + key, "VersionId": version_id}
+        client = self._connection.client
+        if not _is_retained(found, retention):
+            is_stronger = found.lock_mode == "COMPLIANCE"
+            until = max(filter(None, (found.retain_until, retention.until)))
+            with boto_translated("lock", where, key):
+                client.put_object_retention(
+                    **target,
+                    Retention={
+                        "Mode": "COMPLIANCE" if is_stronger else retention.mode,
+                        "RetainUntilDate": until,
+                    },
+                )
+        if retention.legal_hold and not found.legal_hold:
+            with boto_translated("put a legal hold on", where, key):
+                client.put_object_legal_hold(**target, LegalHold={"Status": "ON"})
+        locked = describe(self._connection, self._prefix, key, version_id)
+        if not _is_locked(locked, retention):
+            raise StoreError(
+                f"{where} is not locked as asked: expected {retention.mode} until "
+                f"{retention.until.isoformat()}, legal hold {retention.legal_hold}; found "
+                f"{locked.lock_mode} until {locked.retain_until}, legal hold {locked.legal_hold}",
+                key=key,
+                hint="this store accepts a lock and does not keep it: do not use it as an archive",
+            )
+        return locked
+
+    def _where(self, key: str) -> str:
+        return f"s3://{self._connection.bucket}/{self._prefix}{key}"
+
+
+def _is_retained(found: Object, asked: Retention) -> bool:
+    """Tell whether the lock is at least as strong and as long as asked."""
+    if found.lock_mode is None or found.retain_until is None:
+        return False
+    return found.lock_mode in (asked.mode, "COMPLIANCE") and found.retain_until >= asked.until
+
+
+def _is_locked(found: Object, asked: Retention) -> bool:
+    return _is_retained(found, asked) and (found.legal_hold or not asked.legal_hold)
+
+
+def _is_same(present: Object, request: Mapping[str, Any]) -> bool:
+    """Tell whether this is the object that was sent."""
+    expected = request["Metadata"]["sha256"]
+    found = present.sha256 or present.metadata.get("sha256")
+    return found == expected and present.size_bytes == int(request["ContentLength"])
+
+
+def _condition(present: Object | None) -> dict[str, str]:
+    return {"IfNoneMatch": "*"} if present is None else {"IfMatch": f'"{present.etag}"'}
+
+
+def _is_refused_condition(error: Exception) -> bool:
+    if not isinstance(error, boto_errors.ClientError):
+        return False
+    return client_error_status(error) == 412 or client_error_code(error) == "NotImplemented"
+
+
+def _is_repeatable(error: Exception) -> bool:
+    if not isinstance(error, boto_errors.ClientError):
+        return True
+    return client_error_status(error) >= 500 or client_error_code(error) in _REPEATABLE
+
+
+def _opened(body: Path | bytes) -> BinaryIO:
+    return io.BytesIO(body) if isinstance(body, bytes) else body.open("rb")
