@@ -1,1 +1,9 @@
-"""Compact, prove and lock database exports in S3."""
+"""Compact, prove and lock database exports in S3.
+
+Public names: `load_config`, `Config`, `run`, `preview`, `take_stock`, the values of `model`, and the
+errors of `errors`. The stages are modules of their own.
+"""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

@@ -6,10 +6,11 @@ IO:  scratch only.
 
 Order of steps, each in one function:
 
-1. `propose`   rules from schema and description, tuned on one file per schema
-2. `load`      one pass over the source: type, check the round trip, hash each row, sort
-3. `settle`    only if a value failed its round trip: count such values in every column, decide
-               (other decimal scale, or keep the text), and load again
+1. `propose`   rules from schema and description
+2. `restore`   tunes them on one file per schema and calls `load`: one pass over the source that
+               types, checks the round trip, hashes each row, and sorts
+3.             only if a value failed its round trip: counts such values in every column, decides
+               (other decimal scale, or keep the text), and loads again
 4. `write`     one file per range of the sorted table
 
 Row hashes are taken from the typed source rows *before* the sort and travel with them, so that
@@ -151,11 +152,8 @@ def propose(
     names: Sequence[str],
     described: Sequence[SourceColumn],
 ) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
-    """Choose rules and tune them on a sample, so that a second load is rarely needed."""
-    columns = file_columns(connection, sample, names)
-    made, notes = types.rules(columns, described)
-    facts = probe(connection, sample, made)
-    return tuple(_tune(rule, facts.get(rule.no)) for rule in made), notes
+    """Choose rules from the schema alone; also return notes on names that had to change."""
+    return types.rules(file_columns(connection, sample, names), described)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +164,14 @@ class ColumnFacts:
     examples: tuple[str, ...]
     digits: int
     scale: int
-    not_numbers: int
+
+    def merged(self, other: ColumnFacts) -> ColumnFacts:
+        return ColumnFacts(
+            lossy=self.lossy + other.lossy,
+            examples=tuple(sorted({*self.examples, *other.examples})[:5]),
+            digits=max(self.digits, other.digits),
+            scale=max(self.scale, other.scale),
+        )
 
 
 def probe(
@@ -190,13 +195,12 @@ def probe(
     assert row is not None
     facts: dict[int, ColumnFacts] = {}
     for place, rule in enumerate(parsed):
-        lossy, examples, digits, scale, odd = row[place * 5 : place * 5 + 5]
+        lossy, examples, digits, scale = row[place * 4 : place * 4 + 4]
         facts[rule.no] = ColumnFacts(
             lossy=lossy,
             examples=tuple(str(example) for example in examples or ()),
             digits=digits or 0,
             scale=scale or 0,
-            not_numbers=odd,
         )
     return facts
 
@@ -204,32 +208,37 @@ def probe(
 def _probe_metrics(rule: Rule) -> list[exp.Expression]:
     lossy = f"b{rule.no}"
     staged = rule.staged_name
-    examples = f"min({staged}, 5) FILTER (WHERE {lossy})"
-    digits = scale = odd = "0"
+    digits = scale = "0"
     if rule.how == "decimal":
+        # which scale fits is not known yet: lossy is what no DECIMAL can hold
         number = rf"regexp_full_match({staged}, '-?[0-9]+([.][0-9]+)?')"
+        width = f"strlen(replace(ltrim({staged}, '-'), '.', ''))"
         digits = f"max(strlen(ltrim(split_part({staged}, '.', 1), '-'))) FILTER (WHERE {number})"
         scale = f"max(strlen(split_part({staged}, '.', 2))) FILTER (WHERE {number})"
-        odd = f"count_if(NOT {number})"
-    texts = (f"count_if({lossy})", examples, digits, scale, odd)
+        lossy = f"(NOT {number} OR {width} > 38)"
+    examples = f"min({staged}, 5) FILTER (WHERE {lossy})"
+    texts = (f"count_if({lossy})", examples, digits, scale)
     return [exp.maybe_parse(text, dialect="duckdb") for text in texts]
 
 
-def _tune(rule: Rule, facts: ColumnFacts | None) -> Rule:
-    """Fit a decimal to the values, or leave a column as text whose values do not survive."""
-    if facts is None:
+def tune(rules: Sequence[Rule], facts: Mapping[int, ColumnFacts]) -> tuple[Rule, ...]:
+    """Fit decimals to their values; leave columns as text whose values do not survive."""
+    return tuple(_tuned(rule, facts.get(rule.no)) for rule in rules)
+
+
+def _tuned(rule: Rule, facts: ColumnFacts | None) -> Rule:
+    if facts is None or not rule.parsed:
         return rule
-    if rule.how == "decimal" and not facts.not_numbers and facts.digits + facts.scale <= 38:
-        declared = int(rule.target[8:].split(",")[0])
-        fits = declared - facts.scale >= facts.digits
-        width = declared if fits else 38
-        fitted = replace(rule, target=types.decimal_type(width, facts.scale))
-        # the round trip was tried with another scale: count only what no scale can hold
-        return fitted
-    return rule.keep_text(facts.lossy, facts.examples) if facts.lossy else rule
+    if rule.how != "decimal":
+        return rule.keep_text(facts.lossy, facts.examples) if facts.lossy else rule
+    if facts.lossy or facts.digits + facts.scale > 38:
+        return rule.keep_text(facts.lossy, facts.examples)
+    declared = int(rule.target[8:].split(",")[0])
+    width = declared if declared - facts.scale >= facts.digits else 38
+    return replace(rule, target=types.decimal_type(width, facts.scale))
 
 
-# --- 2. and 3. load -------------------------------------------------------------------------------
+# --- 2. and 3. restore -----------------------------------------------------------------------------
 
 
 def _typed_rows(rules: Sequence[Rule], *, file_name: bool = False) -> exp.Select:
@@ -352,15 +361,33 @@ def partitions(connection: duckdb.DuckDBPyConnection) -> tuple[Partition, ...]:
     return tuple(found)
 
 
-def settle(
+def restore(
     connection: duckdb.DuckDBPyConnection,
     files: Sequence[str],
-    rules: Sequence[Rule],
-    only: Sequence[Rule] | None = None,
-) -> tuple[Rule, ...]:
-    """Decide finally, from every value, which columns keep their text and which scale fits."""
-    facts = probe(connection, files, rules if only is None else only)
-    return tuple(_tune(rule, facts.get(rule.no)) for rule in rules)
+    plain: Sequence[Rule],
+    sample: Sequence[str],
+    options: CompactOptions,
+) -> Loaded:
+    """Load the table with types that hold every value: usually in one pass over the source.
+
+    `plain` are rules from the schema alone. A sample tunes them; if a value outside the sample
+    still fails its round trip, every value is counted, the rules are decided finally, and the
+    table is loaded again.
+    """
+    tuned = tune(plain, probe(connection, sample, plain))
+    doubtful = [rule for rule, now in zip(plain, tuned, strict=True) if now.kept_text]
+    if doubtful and list(sample) != list(files):
+        tuned = tune(tuned_from(plain, tuned), probe(connection, files, doubtful))
+    loaded = load(connection, files, tuned, options)
+    if loaded.lossy:
+        facts = probe(connection, files, plain)
+        loaded = load(connection, files, tune(plain, facts), options)
+    return loaded
+
+
+def tuned_from(plain: Sequence[Rule], tuned: Sequence[Rule]) -> list[Rule]:
+    """Return the tuned rules, but those that keep text as they were before."""
+    return [rule if now.kept_text else now for rule, now in zip(plain, tuned, strict=True)]
 
 
 # --- 4. write -------------------------------------------------------------------------------------

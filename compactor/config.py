@@ -34,7 +34,9 @@ def parse_size(text: str) -> int:
     """Return the bytes of `256MiB`, `2GiB`, `500MB`."""
     match = _SIZE.match(text)
     if not match:
-        raise ValueError(f"{text!r} is not a size; write a number and a unit, such as 256MiB or 2GiB")
+        raise ValueError(
+            f"{text!r} is not a size; write a number and a unit, such as 256MiB or 2GiB"
+        )
     return int(float(match[1]) * _UNIT[match[2]])
 
 
@@ -216,3 +218,12 @@ def _known(loc: tuple[Any, ...]) -> list[str]:
     }
     owner = Config if len(loc) == 1 else sections.get(str(loc[0]), Config)
     return list(owner.model_fields)
+
+
+def example() -> str:
+    """Return the commented example configuration: from the wheel, else from the checkout."""
+    name = "config.example.toml"
+    for path in (Path(__file__).parent / name, Path(__file__).parent.parent / name):
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise ConfigError(f"{name} is missing from the installation")

@@ -146,6 +146,8 @@ class Member(Model):
     table: str
     export_id: str
     relation: Literal["partition", "same_snapshot"]
+    above: str | None = None
+    """task_id of the member directly above it, for partitions of partitions."""
 
 
 class DateStats(Model):

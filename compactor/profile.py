@@ -204,6 +204,9 @@ class Profiler:
         self._waiting_bytes = 0
 
     def add(self, table: pa.Table) -> None:
+        if not self.columns:
+            self.rows += table.num_rows
+            return
         if self._waiting and not table.schema.equals(self._waiting[0].schema):
             self.flush()
         self._waiting.append(table)

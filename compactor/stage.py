@@ -32,6 +32,19 @@ MAX_NAMED = 20
 """Unreadable objects named one by one; more are counted."""
 
 
+def chunks(wanted: Sequence[Wanted], chunk_bytes: int) -> list[list[Wanted]]:
+    """Cut objects into runs of at most `chunk_bytes` (one object at the least)."""
+    made: list[list[Wanted]] = [[]]
+    size = 0
+    for item in wanted:
+        if made[-1] and size + item.size_bytes > chunk_bytes:
+            made.append([])
+            size = 0
+        made[-1].append(item)
+        size += item.size_bytes
+    return made
+
+
 @dataclass(slots=True)
 class Staged:
     """The objects of one table (or one chunk of it) on local disk, in the order of `wanted`."""

@@ -186,6 +186,47 @@ def _rule(no: int, column: FileColumn, known: SourceColumn | None, name: str) ->
     )
 
 
+_WHOLE = (
+    "TINYINT",
+    "UTINYINT",
+    "SMALLINT",
+    "USMALLINT",
+    "INTEGER",
+    "UINTEGER",
+    "BIGINT",
+    "UBIGINT",
+)
+_BITS = {"TINYINT": 7, "SMALLINT": 15, "INTEGER": 31, "BIGINT": 63, "HUGEINT": 127} | {
+    "UTINYINT": 8,
+    "USMALLINT": 16,
+    "UINTEGER": 32,
+    "UBIGINT": 64,
+    "FLOAT": 24,
+    "DOUBLE": 53,
+}
+"""Bits that a whole number may have and still be held exactly."""
+
+
+def widens(narrow: str, wide: str) -> bool:
+    """True if every value of one DuckDB type is held exactly by the other."""
+    if narrow == wide:
+        return True
+    if narrow.startswith("DECIMAL") and wide.startswith("DECIMAL"):
+        (width, scale), (room, decimals) = _decimal(narrow), _decimal(wide)
+        return scale <= decimals and width - scale <= room - decimals
+    if narrow in _WHOLE and wide.startswith("DECIMAL"):
+        room, decimals = _decimal(wide)
+        return 1 << _BITS[narrow] <= int(f"1{'0' * (room - decimals)}")
+    if (narrow, wide) == ("FLOAT", "DOUBLE"):
+        return True
+    return narrow in _WHOLE and _BITS.get(wide, 0) >= _BITS[narrow]
+
+
+def _decimal(type_name: str) -> tuple[int, int]:
+    width, scale = type_name[8:-1].split(",")
+    return int(width), int(scale)
+
+
 def _safe_type(read_type: str) -> str:
     return "VARCHAR" if read_type.startswith("ENUM(") else _SAFE_TYPE.get(read_type, read_type)
 
@@ -368,4 +409,6 @@ def row_hashes(names: Sequence[str]) -> tuple[exp.Expression, exp.Expression]:
     columns = [exp.column(name) for name in names]
     first = _call("hash", *columns)
     second = _call("hash", *[column.copy() for column in reversed(columns)], "compactor")
-    return first, second
+    # hash(a, b) is close to f(a) XOR f(b): mixed once more before it is added up, so that values
+    # exchanged between two rows cannot cancel out in the sum
+    return _call("hash", first), _call("hash", second)

@@ -48,6 +48,8 @@ class Lock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
+    """Sums over all tables but the failed ones, which count by themselves."""
+
     tables: int
     states: dict[State, int]
     source_files: int
@@ -60,6 +62,8 @@ class Totals:
     duplicate_files: int
     duplicate_bytes: int
     duplicate_rows: int
+    failed_files: int
+    failed_rows: int
     saving_usd: float | None
     """Sum of what the findings say a full read will cost less; None where they say nothing."""
     checks: int
@@ -168,15 +172,18 @@ def lock_text(lock: Lock | None) -> str:
 
 def totals(result: RunResult) -> Totals:
     """Return the sums over all tables."""
-    taken = [table for table in result.tables if table.status != "covered"]
-    covered = [table for table in result.tables if table.status == "covered"]
     found = states(result)
+    pairs = list(zip(result.tables, found, strict=True))
+    failed = [table for table, state in pairs if state == "failed"]
+    good = [table for table, state in pairs if state != "failed"]
+    taken = [table for table in good if table.status != "covered"]
+    covered = [table for table in good if table.status == "covered"]
     statuses = [check.status for table in result.tables for check in table.checks]
     return Totals(
         tables=len(result.tables),
         states={state: found.count(state) for state in STATE_ORDER},
-        source_files=sum(table.source_files for table in result.tables),
-        source_bytes=sum(table.source_bytes for table in result.tables),
+        source_files=sum(table.source_files for table in good),
+        source_bytes=sum(table.source_bytes for table in good),
         source_rows=sum(table.source_rows for table in taken),
         output_files=sum(table.output_files for table in taken),
         output_bytes=sum(table.output_bytes for table in taken),
@@ -185,6 +192,8 @@ def totals(result: RunResult) -> Totals:
         duplicate_files=sum(table.source_files for table in covered),
         duplicate_bytes=sum(table.source_bytes for table in covered),
         duplicate_rows=sum(table.source_rows for table in covered),
+        failed_files=sum(table.source_files for table in failed),
+        failed_rows=sum(table.source_rows for table in failed),
         saving_usd=_saving(result.findings),
         checks=len(statuses),
         failed_checks=statuses.count("fail"),

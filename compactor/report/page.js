@@ -44,6 +44,17 @@
     for (const row of rows) if (!open || !row.element.hidden) row.element.open = open;
   }
 
+  function follow() {
+    const row = rows.find((each) => `#${each.element.id}` === location.hash);
+    if (!row) return;
+    if (row.element.hidden) {
+      search.value = filter.value = "";
+      show();
+    }
+    row.element.open = true;
+    row.element.scrollIntoView();
+  }
+
   search.addEventListener("input", show);
   filter.addEventListener("change", show);
   document.getElementById("open").addEventListener("click", () => fold(true));
@@ -52,5 +63,7 @@
     button.addEventListener("click", () => sort(button));
   }
   document.querySelector(".controls").hidden = false;
+  window.addEventListener("hashchange", follow);
   show();
+  follow();
 })();

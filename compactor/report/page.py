@@ -60,7 +60,7 @@ _CHECK_TONES = {"pass": "good", "fail": "bad", "not_verified": "warn"}
 class Budget:
     """How much of each list the page holds, so that it opens quickly whatever the export's size."""
 
-    charts: int = 250
+    charts: int = 150
     """Tables with their own charts: failed ones first, then the largest."""
     partitions: int = 400
     objects: int = 400
@@ -68,12 +68,12 @@ class Budget:
     passed: int = 200
     """Rows per table; the totals below are shared by all tables."""
     all_partitions: int = 120_000
-    all_objects: int = 30_000
+    all_objects: int = 12_000
     all_columns: int = 60_000
     all_passed: int = 5_000
     listed: int = 500
     """Findings of one kind, skipped keys, problem checks of one table and covered names."""
-    open_tables: int = 10
+    open_tables: int = 3
     """Failed tables that are unfolded from the start."""
 
     def share(self, tables: Sequence[TableResult]) -> Budget:
@@ -99,6 +99,7 @@ def html(result: RunResult) -> str:
     """Return the report of a run as one HTML page that needs nothing else."""
     style, script = _asset("page.css"), _asset("page.js")
     lock = lock_of(result)
+    tables = _tables(result)
     return _template().render(
         style=Markup(style),
         script=Markup(script),
@@ -114,7 +115,8 @@ def html(result: RunResult) -> str:
         lock_text=lock_text(lock),
         findings=_findings(result.findings, Budget().listed),
         overview=_overview(result),
-        tables=_tables(result),
+        tables=tables,
+        failed=[table for table in tables if table["state"] == "failed"],
         states=_state_options(result),
         skipped=_skipped(result.skipped),
     )
@@ -192,7 +194,10 @@ def _kind(kind: str, found: Sequence[Finding], limit: int) -> dict[str, Any]:
                 "message": words.visible(finding.message, 2_000, lines=True),
                 "hint": words.visible(str(hint), 2_000, lines=True) if hint else "",
                 "extra": [
-                    (words.name(key.replace("_", " "), 60), words.detail(key, value))
+                    (
+                        words.name(key.removesuffix("_usd").replace("_", " "), 60),
+                        words.detail(key, value),
+                    )
                     for key, value in sorted(extra.items())
                 ],
             }
@@ -228,12 +233,17 @@ def _skipped(skipped: Sequence[Skipped]) -> dict[str, Any]:
 
 def _overview(result: RunResult) -> list[charts.Chart]:
     """Return the charts over all tables that were written."""
-    written = [table for table in result.tables if table.status in ("done", "adopted")]
+    good = [
+        table
+        for table, state in zip(result.tables, states(result), strict=True)
+        if state != "failed"
+    ]
+    written = [table for table in good if table.status in ("done", "adopted")]
     if not written:
         return []
     classes = len(SIZE_EDGES) + 1
     before, after = [0] * classes, [0] * classes
-    for table in result.tables:
+    for table in good:
         for sums, counts in (
             (before, table.source_size_histogram),
             (after, table.output_size_histogram),
@@ -347,8 +357,13 @@ def _passed(checks: Iterable[Check], limit: int) -> dict[str, Any]:
         if check.status == "pass":
             named.setdefault(check.name, []).append(check)
     rows = [{"count": len(found), **_check(found[0])} for found in named.values()]
-    single = [_check(check) for found in named.values() for check in found]
-    return {"rows": rows, "each": single[:limit], "cut": len(single) - limit, "all": len(single)}
+    single = [check for found in named.values() for check in found]
+    return {
+        "rows": rows,
+        "each": [_check(check) for check in single[:limit]],
+        "cut": len(single) - limit,
+        "all": len(single),
+    }
 
 
 def _columns(table: TableResult, limit: int) -> list[dict[str, Any]]:
@@ -422,14 +437,14 @@ def _objects(table: TableResult, limit: int) -> dict[str, Any]:
     """Return the stored objects: the archived version where there is one, else the lake's."""
     pairs = [pair for part in table.partitions for pair in _paired(part.objects, part.archived)]
     pairs += [(item, True) for item in table.control]
-    locks = {_lock(item) if archived else "lake only" for item, archived in pairs}
+    locks = {_lock_key(item, archived) for item, archived in pairs}
     folder = _common_folder([item.key for item, _ in pairs[:limit]])
     versioned = any(item.version_id for item, _ in pairs)
     return {
         "all": len(pairs),
         "cut": max(len(pairs) - limit, 0),
         "folder": words.visible(folder, 2_000),
-        "lock": locks.pop() if len(locks) == 1 else "",
+        "lock": _lock(*pairs[0]) if len(locks) == 1 else "",
         "versioned": versioned,
         "rows": [
             (
@@ -438,7 +453,7 @@ def _objects(table: TableResult, limit: int) -> dict[str, Any]:
                 f"{item.size_bytes:,}",
                 item.sha256,
                 item.version_id or "",
-                _lock(item) if archived else "lake only",
+                _lock(item, archived),
             )
             for item, archived in pairs[:limit]
         ],
@@ -466,7 +481,13 @@ def _paired(
     ]
 
 
-def _lock(item: StoredObject) -> str:
+def _lock_key(item: StoredObject, archived: bool) -> tuple[Any, ...]:
+    return archived, archived and (item.lock_mode, item.retain_until, item.legal_hold)
+
+
+def _lock(item: StoredObject, archived: bool) -> str:
+    if not archived:
+        return "in the lake only"
     if item.retain_until is None:
         return "legal hold" if item.legal_hold else "NOT locked"
     mode = words.name(item.lock_mode, 40) if item.lock_mode else "locked"

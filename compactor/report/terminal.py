@@ -112,6 +112,9 @@ def _numbers(result: RunResult, sums: Totals) -> list[tuple[str, str]]:
                 f"{size(sums.duplicate_bytes)}",
             )
         )
+    if sums.failed_files:
+        failed = f"{plural(sums.failed_files, 'object')}, {plural(sums.failed_rows, 'row')}"
+        pairs.append(("failed", f"{failed} of failed tables, not counted above"))
     if sums.saving_usd is not None:
         pairs.append(("saves", f"{dollars(sums.saving_usd)} for each full read"))
     passed = sums.checks - sums.failed_checks - sums.unverified_checks

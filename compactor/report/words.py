@@ -49,23 +49,45 @@ ADVICE = {
 def visible(text: str, limit: int | None = None, *, lines: bool = False) -> str:
     r"""Return `text` with every invisible or reordering character written out as `\u202e`.
 
-    `limit` cuts the middle of longer texts and says how long they are; `lines` keeps line breaks.
+    `limit` cuts the middle of what would take more room, and says how long the whole is; `lines`
+    keeps line breaks.
     """
-    if limit is not None and len(text) > limit:
-        head = limit * 2 // 3
-        short = f"{text[:head]} … {text[-(limit - head) :]}"
-        return f"{visible(short, lines=lines)} ({len(text):,} characters)"
-    if text.isascii() and text.isprintable():
-        return text
+    if limit is None or len(text) <= limit:
+        if text.isascii() and text.isprintable():
+            return text
+        shown = _written_out(text, lines=lines)
+        if limit is None or sum(map(len, shown)) <= limit:
+            return "".join(shown)
+    head = _fitting(_written_out(text[:limit], lines=lines), limit * 2 // 3)
+    tail = _fitting(_written_out(text[-limit:], lines=lines)[::-1], limit // 3)[::-1]
+    return f"{''.join(head)} … {''.join(tail)} ({len(text):,} characters)"
+
+
+def _written_out(text: str, *, lines: bool) -> list[str]:
+    """Return the characters as shown; a mark without a letter, or one too many, is written out."""
     shown = []
-    marks = 0
+    marks = _MARKS
     for char in text:
-        marks = marks + 1 if unicodedata.combining(char) else 0
-        if (char.isprintable() and marks <= _MARKS) or (lines and char == "\n"):
+        if unicodedata.combining(char):
+            marks += 1
+        else:
+            marks = _MARKS if char.isspace() else 0
+        is_plain = char.isprintable() and (marks <= _MARKS or not unicodedata.combining(char))
+        if is_plain or (lines and char == "\n"):
             shown.append(char)
         else:
             shown.append(f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}")
-    return "".join(shown)
+    return shown
+
+
+def _fitting(shown: list[str], limit: int) -> list[str]:
+    """Return as many of the first texts as fit."""
+    taken = 0
+    for index, text in enumerate(shown):
+        taken += len(text)
+        if taken > limit:
+            return shown[:index]
+    return shown
 
 
 def name(text: str | None, limit: int = NAME_CHARS) -> str:

@@ -1,0 +1,240 @@
+"""Flags in; result on stdout, progress and logs on stderr, and an exit code out.
+
+A command loads the configuration, calls one function of the pipeline, and prints what it returns.
+Heavy imports happen inside the commands, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+
+from . import __version__, progress
+from .config import Config, load_config
+from .errors import CompactorError, ConfigError
+
+EXIT_CODES = """
+Exit codes: 0 done or nothing to do | 1 unexpected | 2 usage or configuration |
+3 source: an export is unreadable, incomplete or unknown, the other tables were done |
+4 store or permission | 5 verification failed | 6 signature or evidence | 130 interrupted
+"""
+
+app = typer.Typer(
+    name="compactor",
+    help="Database exports in S3: find duplicates and tiny files, compact into sorted, typed, "
+    "date-partitioned Parquet, prove that nothing was lost, lock it under Object Lock.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Settings:
+    """What the flags before the command say."""
+
+    config: Path = Path("compactor.toml")
+    log_format: str = "text"
+    quiet: bool = False
+
+
+settings = Settings()
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.callback()
+def common(
+    config: Annotated[
+        Path, typer.Option("-c", "--config", help="Configuration file (TOML).", metavar="FILE")
+    ] = Path("compactor.toml"),
+    log_format: Annotated[
+        str, typer.Option(help="Logs on stderr as 'text' or 'json' lines.", metavar="FORMAT")
+    ] = "text",
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no logs.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="More logs.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(f"compactor {__version__}")
+        raise typer.Exit
+    if log_format not in ("text", "json"):
+        raise ConfigError(f"--log-format takes 'text' or 'json', not {log_format!r}")
+    settings.config, settings.log_format, settings.quiet = config, log_format, quiet
+    progress.configure(log_format, verbose=verbose)
+
+
+@app.command("scan")
+def scan_command(
+    as_json: Json = False,
+    footers: Annotated[
+        bool, typer.Option("--footers", help="Count rows: one ranged GET per object.")
+    ] = False,
+) -> None:
+    """Take stock of the sources: exports, tables, duplicates, tiny files, what is incomplete.
+
+    Reads listings and the exports' own small files; writes nothing.
+
+    Example: compactor -c shop.toml scan --footers
+    """
+    from . import pipeline, report
+
+    found = pipeline.take_stock(_config(), footers=footers)
+    _print(found, report.scan_text, as_json)
+    _leave(3 if any(finding.severity == "error" for finding in found.findings) else 0)
+
+
+@app.command("plan")
+def plan_command(
+    as_json: Json = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Also write the plan here.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Show what `run` would do: tables, date columns, files, bytes, requests, cost. Writes nothing.
+
+    Example: compactor plan -o plan.json && compactor run --plan plan.json
+    """
+    from . import pipeline, report
+    from .model import to_json
+
+    plan = pipeline.preview(_config())
+    if output is not None:
+        output.write_text(to_json(plan, indent=1) + "\n", encoding="utf-8")
+    _print(plan, report.plan_text, as_json)
+    _leave(3 if any(finding.severity == "error" for finding in plan.findings) else 0)
+
+
+@app.command("run")
+def run_command(
+    as_json: Json = False,
+    plan_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan", help="Do exactly this plan; refuse if the source changed.", metavar="FILE"
+        ),
+    ] = None,
+) -> None:
+    """Do the whole line: scan, plan, compact, verify, archive, report. Safe to repeat.
+
+    A second run does nothing; a run that was killed is finished by the next one.
+
+    Example: compactor -c shop.toml --log-format json run --json
+    """
+    from . import pipeline, report
+
+    config = _config()
+    fixed = _read_plan(plan_file) if plan_file else None
+    with progress.show(settings.log_format, quiet=settings.quiet) as show:
+        done = pipeline.run(config, fixed=fixed, show=show, write_report=report.html)
+    _print(done.result, report.text, as_json)
+    _leave(done.exit_code)
+
+
+@app.command("report")
+def report_command(
+    run_json: Annotated[Path, typer.Argument(help="report.json of a run.", metavar="RUN")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write HTML here.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Make the HTML page of a run anew, from its report.json.
+
+    Example: compactor report report.json -o report.html
+    """
+    from . import report
+    from .model import RunResult
+
+    try:
+        result = RunResult.model_validate_json(run_json.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{run_json} is not a run's report.json: {error}") from error
+    if output is None:
+        print(report.text(result))
+    else:
+        output.write_text(report.html(result), encoding="utf-8")
+        print(output)
+
+
+@app.command("init")
+def init_command(
+    output: Annotated[Path, typer.Argument(metavar="FILE")] = Path("compactor.toml"),
+) -> None:
+    """Write a configuration file with every key, its default and what it means."""
+    from .config import example
+
+    if output.exists():
+        raise ConfigError(f"{output} exists already; name another file")
+    output.write_text(example(), encoding="utf-8")
+    print(f"{output}: set source.urls and lake.url, then run: compactor -c {output} scan")
+
+
+@app.command("demo")
+def demo_command(
+    folder: Annotated[
+        Path, typer.Argument(help="Where report and configuration go.", metavar="FOLDER")
+    ] = Path("demo"),
+) -> None:
+    """Start a real S3 server with Object Lock here, export a shop, run the whole line on it.
+
+    Needs no AWS account; stops what it started. Under a minute.
+    """
+    from . import demo
+
+    _leave(demo.demo(folder))
+
+
+# --- helpers --------------------------------------------------------------------------------------
+
+
+def _config() -> Config:
+    return load_config(settings.config)
+
+
+def _read_plan(path: Path) -> Any:
+    from .model import Plan
+
+    try:
+        return Plan.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{path} is not a plan: {error}", hint="write one with: compactor plan -o FILE"
+        ) from error
+
+
+def _print(value: BaseModel, text: Callable[[Any], str], as_json: bool) -> None:
+    print(json.dumps(value.model_dump(mode="json"), ensure_ascii=False) if as_json else text(value))
+
+
+def _leave(code: int) -> None:
+    if code:
+        raise typer.Exit(code)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Turn errors into one message on stderr and the promised exit code."""
+    try:
+        yield
+    except CompactorError as error:
+        print(f"compactor: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("compactor: interrupted; the next run finishes what this one began", file=sys.stderr)
+        sys.exit(130)
+
+
+def main() -> None:
+    """Entry point of the command `compactor`."""
+    with _errors():
+        app()

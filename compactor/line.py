@@ -1,0 +1,629 @@
+"""One table through the line: stage, load, decide, write, store, verify.
+
+In:  a planned table, the listing of its objects, the stores.
+Out: a `TableResult` whose checks have all been made, and verdicts on its members.
+IO:  source reads, scratch, lake writes and reads.
+
+A table larger than the scratch limit goes through in chunks: each chunk is staged, typed, sorted,
+written and read back by itself, and the evidence adds up. The types of such a table are decided
+from every value before the first chunk is written.
+"""
+
+from __future__ import annotations
+
+import bisect
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from . import compact, decide, lake, types, verify
+from .compact import CompactOptions, Loaded, Part
+from .errors import ObjectUnreadable, SourceError, StoreError, VerificationFailed
+from .members import Suspect, decide_members
+from .model import (
+    HIVE_NULL,
+    SIZE_EDGES,
+    Check,
+    Finding,
+    OutputColumn,
+    PartitionResult,
+    PlanTable,
+    Severity,
+    StoredObject,
+    TableResult,
+)
+from .profile import Profiled, source_columns
+from .progress import Progress, Quiet
+from .sql import connect, query
+from .stage import MAX_NAMED, Staged, chunks, profile_again, stage
+from .store.interface import Object, Store, Wanted
+from .types import Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    memory_bytes: int
+    chunk_bytes: int
+    """Source bytes that one chunk may have: the scratch limit with room for sorting."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A chunk whose objects are on local disk."""
+
+    staged: Staged
+    folder: Path
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a table."""
+
+    result: TableResult | None
+    verdicts: dict[str, decide.Verdict] = field(default_factory=dict)
+    """By task_id of the member."""
+    findings: list[Finding] = field(default_factory=list)
+    parts: dict[str, Path] = field(default_factory=dict)
+    """Lake key -> local file, as long as the table's scratch folder exists."""
+
+
+def prepare(
+    table: PlanTable, wanted: Sequence[Wanted], store: Store, folder: Path, progress: Progress
+) -> Prepared:
+    """Stage one chunk. The first file tells how the second engine types the columns."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def profile_as(path: Path) -> tuple[Profiled, ...]:
+        with connect() as connection:
+            compact.open_source(connection, by_name=False)
+            plain, _ = propose(connection, [path], table)
+            try:
+                facts = compact.probe(connection, [str(path)], plain)
+            except duckdb.Error as error:
+                raise ObjectUnreadable(f"{path.name} cannot be read: {error}") from error
+        return source_columns(compact.tune(plain, facts))
+
+    def advance(objects: int, size: int) -> None:
+        progress.advance(size)
+
+    return Prepared(staged=stage(store, wanted, folder, profile_as, advance), folder=folder)
+
+
+def propose(
+    connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], table: PlanTable
+) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """Choose rules for the columns of some files; their true names are read from the footers."""
+    names: dict[str, None] = {}
+    try:
+        for path in paths:
+            names.update(dict.fromkeys(pq.read_schema(path).names))
+        return compact.propose(
+            connection, [str(path) for path in paths], list(names), table.columns
+        )
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise ObjectUnreadable(f"the columns of {table.table} cannot be read: {error}") from error
+
+
+def refuse_unreadable(table: PlanTable, staged: Staged) -> None:
+    """Raise one error that names every object that cannot be read (many: the first ones)."""
+    if staged.failed_store is not None:
+        raise staged.failed_store
+    if not staged.unreadable:
+        return
+    named = sorted(staged.unreadable, key=lambda error: error.key)
+    lines = [error.message for error in named[:MAX_NAMED]]
+    if len(named) > MAX_NAMED:
+        lines.append(f"... and {len(named) - MAX_NAMED} more")
+    raise ObjectUnreadable(
+        f"{table.table}: {len(named)} of {len(staged.wanted)} objects cannot be used\n  "
+        + "\n  ".join(lines),
+        key=named[0].key,
+        hint=named[0].hint,
+    )
+
+
+def same_typing(made: Profiled | None, wanted: Profiled) -> bool:
+    """True if a column was profiled with the types that it has in the end."""
+    if made is None or made.rule is None or wanted.rule is None:
+        return False
+    return (made.name, made.rule.how, made.type_name) == (
+        wanted.name,
+        wanted.rule.how,
+        wanted.type_name,
+    )
+
+
+def size_histogram(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Count sizes per class; the edges are SIZE_EDGES, the last class holds everything larger."""
+    counts = [0] * (len(SIZE_EDGES) + 1)
+    for size in sizes:
+        counts[bisect.bisect_left(SIZE_EDGES, size)] += 1
+    return tuple(counts)
+
+
+class TableLine:
+    """The work on one table; holds what its steps share."""
+
+    def __init__(
+        self,
+        table: PlanTable,
+        *,
+        store: Store,
+        lake_store: Store,
+        options: CompactOptions,
+        limits: Limits,
+        folder: Path,
+        progress: Progress,
+    ) -> None:
+        self.table = table
+        self.store = store
+        self.lake = lake_store
+        self.options = options
+        self.limits = limits
+        self.folder = folder
+        self.progress = progress
+        self.prefix = lake.table_prefix(table.database, table.table, table.snapshot)
+        self.evidence = verify.Evidence(grain=options.grain)
+        self.findings: list[Finding] = []
+        self.rules: tuple[Rule, ...] = ()
+        self.objects: dict[str, list[StoredObject]] = {}
+        self.paths: dict[str, Path] = {}
+        self.numbers: dict[str, int] = {}
+        self.sums: decide.Sums = (0, 0, 0)
+        self.schemas: list[pa.Schema] = []
+        self.source_sizes: list[int] = []
+
+    def run(
+        self,
+        wanted: Sequence[Wanted],
+        members: Sequence[Suspect],
+        *,
+        first: Prepared | None = None,
+        write: bool = True,
+        fail_on_lossy: bool = False,
+    ) -> Outcome:
+        """Take the table through; `first` is its first chunk, if that was staged ahead.
+
+        With `write` off, only the members are decided: the table itself was done earlier.
+
+        Raises: ObjectUnreadable, SourceError for the source; StoreError for the lake;
+                VerificationFailed for a lossy column where the configuration says so.
+        """
+        pieces = chunks(wanted, self.limits.chunk_bytes)
+        there = self._already_there() if write else {}
+        decided = self._decide_types(pieces) if len(pieces) > 1 else None
+        verdicts: dict[str, decide.Verdict] = {}
+        for number, piece in enumerate(pieces):
+            chunk = first if number == 0 and first is not None else self._stage(piece, number)
+            refuse_unreadable(self.table, chunk.staged)
+            if not chunk.staged.files:
+                continue
+            parts: list[Part] = []
+            with connect(
+                self.folder / f"{number}.duckdb",
+                memory_bytes=self.limits.memory_bytes,
+                spill=self.folder / f"{number}.spill",
+            ) as connection:
+                loaded = self._load(connection, chunk, decided, fail_on_lossy=fail_on_lossy)
+                if members:
+                    self._keep_hashes(connection, number)
+                    if number == len(pieces) - 1:
+                        verdicts = self._decide_members(connection, members)
+                if write:
+                    parts = self._write(connection, loaded, chunk, number)
+            self._forget(f"{number}.duckdb", f"{number}.spill")
+            if write:
+                self._add_profiles(chunk)
+                self._store_parts(parts, there, number)
+            shutil.rmtree(chunk.folder, ignore_errors=True)
+        self._tell_about_columns()
+        result = self._result(wanted, members, verdicts) if write else None
+        return Outcome(result=result, verdicts=verdicts, findings=self.findings, parts=self.paths)
+
+    # --- staging and types ---
+
+    def _stage(self, piece: Sequence[Wanted], number: int) -> Prepared:
+        self.progress.table(self.table.table, "staging", objects=len(piece))
+        folder = self.folder / f"staged-{number}"
+        return prepare(self.table, piece, self.store, folder, self.progress)
+
+    def _decide_types(self, pieces: Sequence[Sequence[Wanted]]) -> tuple[Rule, ...]:
+        """Look at every value of a table that is too large for scratch, before anything is written.
+
+        Costs a second GET per object, but only for such tables.
+        """
+        facts: dict[int, compact.ColumnFacts] = {}
+        plain: tuple[Rule, ...] = ()
+        for number, piece in enumerate(pieces):
+            chunk = prepare(self.table, piece, self.store, self.folder / f"types-{number}", Quiet())
+            refuse_unreadable(self.table, chunk.staged)
+            with connect(memory_bytes=self.limits.memory_bytes) as connection:
+                rules = self._plain_rules(connection, chunk.staged)
+                if plain and _shape(rules) != _shape(plain):
+                    raise SourceError(
+                        f"{self.table.table}: the columns differ between its objects, and the table "
+                        "is larger than the scratch limit",
+                        hint="give limits.scratch more room, so that the table is read at once",
+                    )
+                plain = rules
+                found = compact.probe(connection, chunk.staged.files, rules)
+                for no, fact in found.items():
+                    facts[no] = facts[no].merged(fact) if no in facts else fact
+            shutil.rmtree(chunk.folder, ignore_errors=True)
+        return compact.tune(plain, facts)
+
+    def _plain_rules(
+        self, connection: duckdb.DuckDBPyConnection, staged: Staged
+    ) -> tuple[Rule, ...]:
+        """Return rules from schema and description; check that differing schemas fit together."""
+        sample = [Path(path) for path in staged.sample()]
+        compact.open_source(connection, by_name=len(staged.schemas) > 1)
+        rules, notes = propose(connection, sample, self.table)
+        if len(staged.schemas) > 1:
+            self._check_drift(connection, sample, rules)
+        for note in notes:
+            self._finding("name_changed", "info", f"{self.table.table}: {note}")
+        return rules
+
+    def _check_drift(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        sample: Sequence[Path],
+        rules: Sequence[Rule],
+    ) -> None:
+        """Report columns that differ between the files of the table; refuse what would lose values."""
+        unified = {rule.source_name.lower(): rule for rule in rules}
+        differing: set[str] = set()
+        for path in sample:
+            names = pq.read_schema(path).names
+            if len({name.lower() for name in names}) < len(names):
+                raise SourceError(
+                    f"{self.table.table}: its objects have different columns, and two column names "
+                    "differ only in case, so they cannot be matched by name"
+                )
+            columns = compact.file_columns(connection, [str(path)], names)
+            found = {column.source_name.lower(): column for column in columns}
+            differing |= {unified[name].source_name for name in unified.keys() - found.keys()}
+            for name, column in found.items():
+                target = unified[name].read_type
+                if column.read_type == target:
+                    continue
+                differing.add(column.source_name)
+                if not types.widens(column.read_type, target):
+                    raise SourceError(
+                        f"{self.table.table}: column {column.source_name!r} is {column.read_type} in "
+                        f"some objects, and {target} would not hold every value of it",
+                        hint="export the table again; schema_drift that loses values is refused",
+                    )
+        if differing:
+            listed = ", ".join(sorted(differing)[:10])
+            self._finding(
+                "schema_drift",
+                "warning",
+                f"{self.table.table}: {len(sample)} different schemas among its objects, unified "
+                f"without loss; columns that differ or are missing in some: {listed}",
+                columns=sorted(differing),
+            )
+
+    def _load(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        chunk: Prepared,
+        decided: tuple[Rule, ...] | None,
+        *,
+        fail_on_lossy: bool,
+    ) -> Loaded:
+        staged = chunk.staged
+        self.progress.table(self.table.table, "sorting", objects=len(staged.files))
+        try:
+            plain = self._plain_rules(connection, staged)
+            if decided is None:
+                sample = staged.sample()
+                loaded = compact.restore(connection, staged.files, plain, sample, self.options)
+            else:
+                loaded = compact.load(connection, staged.files, decided, self.options)
+        except duckdb.OutOfMemoryException as error:
+            raise StoreError(
+                f"{self.table.table}: DuckDB ran out of memory or scratch: {error}",
+                hint="raise limits.memory or limits.scratch, or free disk in limits.scratch_dir",
+            ) from error
+        except duckdb.Error as error:
+            keys = {
+                str(path): item.key
+                for path, item in zip(staged.paths, staged.wanted, strict=True)
+                if path is not None
+            }
+            raise compact.translate(error, keys) from error
+        self.rules = loaded.rules
+        self.schemas += [schema.to_arrow_schema() for schema in staged.schemas]
+        kept = [rule for rule in loaded.rules if rule.kept_text]
+        if kept and fail_on_lossy:
+            names = ", ".join(f"{rule.source_name} ({rule.kept_values} values)" for rule in kept)
+            raise VerificationFailed(
+                f"{self.table.table}: these columns cannot be restored without loss: {names}",
+                hint='set on_lossy = "keep_text" for this table to keep them as delivered',
+            )
+        self._count(staged, loaded)
+        return loaded
+
+    def _count(self, staged: Staged, loaded: Loaded) -> None:
+        evidence = self.evidence
+        evidence.footer_rows += staged.footer_rows
+        evidence.decoded_rows += staged.decoded_rows
+        for no, count in loaded.lossy.items():
+            evidence.lossy[no] = evidence.lossy.get(no, 0) + count
+        for partition in loaded.partitions:
+            value = verify.partition_of(partition.value, self.options.grain)
+            evidence.source.add(value, partition.rows, partition.fingerprint)
+        if not loaded.partitions and self.options.grain == "none":
+            evidence.source.add("", 0, (0, 0))
+        self.sums = decide.total([self.sums, (loaded.rows, *loaded.fingerprint)])
+
+    def _add_profiles(self, chunk: Prepared) -> None:
+        """Add the second engine's view of the source; again for columns typed differently since."""
+        wanted = {column.no: column for column in source_columns(self.rules)}
+        made = {column.no: column for column in chunk.staged.profiled}
+        profiles = chunk.staged.profiles
+        again = [column for no, column in wanted.items() if not same_typing(made.get(no), column)]
+        good = {no: profile for no, profile in profiles.items() if no in wanted}
+        if again:
+            good |= profile_again(chunk.staged, again)
+        self.evidence.merge_profiles("source", good)
+
+    # --- members ---
+
+    def _keep_hashes(self, connection: duckdb.DuckDBPyConnection, number: int) -> None:
+        """Keep this chunk's row hashes until the members are decided."""
+        path = self.folder / f"hashes-{number:05d}.parquet"
+        connection.execute(query("decide/keep_hashes"), {"path": str(path)})
+
+    def _decide_members(
+        self, connection: duckdb.DuckDBPyConnection, members: Sequence[Suspect]
+    ) -> dict[str, decide.Verdict]:
+        self.progress.table(self.table.table, "deciding", members=len(members))
+        return decide_members(
+            connection,
+            members,
+            self.sums,
+            self.rules,
+            self.schemas,
+            sorted(self.folder.glob("hashes-*.parquet")),
+            folder=self.folder / "members",
+            chunk_bytes=self.limits.chunk_bytes,
+        )
+
+    # --- writing, storing ---
+
+    def _write(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        loaded: Loaded,
+        chunk: Prepared,
+        number: int,
+    ) -> list[Part]:
+        folder = self.folder / f"parts-{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.progress.table(self.table.table, "writing", partitions=len(loaded.partitions))
+        source_bytes = sum(item.size_bytes for item in chunk.staged.wanted)
+        parts = compact.write(
+            connection,
+            loaded,
+            folder,
+            self.options,
+            bytes_per_row=source_bytes / max(loaded.rows, 1),
+            first_numbers=self.numbers,
+        )
+        values = {str(part.path): part.value for part in parts}
+        verify.read_back(connection, loaded.rules, values, self.evidence)
+        return parts
+
+    def _already_there(self) -> dict[str, int]:
+        """List the snapshot's folder; refuse if it holds objects that are not this task's.
+
+        A reader takes every object of a folder, so a part left by other options would double rows.
+        """
+        there: dict[str, int] = {}
+        for page in self.lake.list(self.prefix):
+            there |= dict(
+                zip(
+                    page.column("key").to_pylist(),
+                    page.column("size_bytes").to_pylist(),
+                    strict=True,
+                )
+            )
+        foreign = [key for key in there if not lake.is_part_of(key, self.table.task_id)]
+        if foreign:
+            raise StoreError(
+                f"{self.lake.url}{self.prefix} already holds {len(foreign)} objects of another run "
+                f"with other options or another source, such as {foreign[0]}",
+                hint="readers of the folder would see rows twice: remove those objects, or choose "
+                "another lake, then run again",
+            )
+        return there
+
+    def _store_parts(self, parts: Sequence[Part], there: Mapping[str, int], number: int) -> None:
+        """Upload, then read the stored bytes back with the second engine."""
+        self.progress.table(self.table.table, "storing", files=len(parts))
+        keys = [
+            lake.part_key(self.prefix, part.value, part.number, self.table.task_id)
+            for part in parts
+        ]
+
+        def put(job: tuple[str, Part]) -> Object:
+            key, part = job
+            if there.get(key) == part.size_bytes:
+                found = self.lake.stat(key)
+                if found.sha256 == part.sha256:
+                    return found  # an interrupted run had finished this part
+            return self.lake.put(
+                key,
+                part.path,
+                sha256=part.sha256,
+                metadata={
+                    "compactor-task": self.table.task_id,
+                    "compactor-rows": str(part.rows),
+                },
+            )
+
+        with ThreadPoolExecutor(8, thread_name_prefix="put") as pool:
+            stored = list(pool.map(put, zip(keys, parts, strict=True)))
+        wanted = [
+            Wanted(key=item.key, size_bytes=item.size_bytes, etag=item.etag) for item in stored
+        ]
+        folder = self.folder / f"back-{number}"
+        folder.mkdir(exist_ok=True)
+        back: list[tuple[str, Path, str, str | None]] = []
+        for fetched in self.lake.fetch(wanted, folder):
+            if fetched.path is None:
+                raise StoreError(
+                    f"{wanted[fetched.index].key} cannot be read back from the lake: {fetched.error}"
+                ) from fetched.error
+            part = parts[fetched.index]
+            back.append((part.value, fetched.path, part.sha256, stored[fetched.index].sha256))
+        verify.read_stored(self.rules, back, self.evidence)
+        shutil.rmtree(folder, ignore_errors=True)
+        for key, part, item in zip(keys, parts, stored, strict=True):
+            self.paths[key] = part.path
+            self.objects.setdefault(part.value, []).append(
+                StoredObject(
+                    key=key,
+                    size_bytes=item.size_bytes,
+                    sha256=part.sha256,
+                    rows=part.rows,
+                    version_id=item.version_id,
+                )
+            )
+
+    # --- results ---
+
+    def _tell_about_columns(self) -> None:
+        for rule in self.rules:
+            if rule.kept_text:
+                self._finding(
+                    "kept_text",
+                    "warning",
+                    f"{self.table.table}: column {rule.source_name!r} stays as delivered, because "
+                    f"{rule.kept_values} of its values are no {rule.source_type} that Parquet can "
+                    "hold",
+                    column=rule.source_name,
+                    values=rule.kept_values,
+                    examples=list(rule.examples),
+                )
+        undated = self.evidence.source.rows.get(HIVE_NULL, 0)
+        if undated:
+            self._finding(
+                "undated_rows",
+                "info",
+                f"{self.table.table}: {undated} rows have no usable date in "
+                f"{self.options.date_column!r}; they are in dt={HIVE_NULL}",
+                rows=undated,
+            )
+
+    def _finding(self, kind: str, severity: Severity, message: str, **facts: object) -> None:
+        self.findings.append(
+            Finding.model_validate(
+                {
+                    "kind": kind,
+                    "severity": severity,
+                    "export_id": self.table.export_id,
+                    "table": self.table.table,
+                    "message": message,
+                    **facts,
+                }
+            )
+        )
+
+    def _result(
+        self,
+        wanted: Sequence[Wanted],
+        members: Sequence[Suspect],
+        verdicts: Mapping[str, decide.Verdict],
+    ) -> TableResult:
+        evidence = self.evidence
+        checks: tuple[Check, ...] = verify.checks(evidence, self.rules)
+        stored = [item for items in self.objects.values() for item in items]
+        covered = [
+            suspect.member.table
+            for suspect in members
+            if (verdict := verdicts.get(suspect.member.task_id)) and verdict.covered
+        ]
+        return TableResult(
+            task_id=self.table.task_id,
+            export_id=self.table.export_id,
+            database=self.table.database,
+            table=self.table.table,
+            snapshot=self.table.snapshot,
+            status="failed" if any(check.status == "fail" for check in checks) else "done",
+            source_url=self.store.url,
+            source_folder=self.table.folder,
+            source_files=len(wanted),
+            source_bytes=sum(item.size_bytes for item in wanted),
+            source_rows=self.sums[0],
+            objects_sha256=self.table.objects_sha256,
+            output_files=len(stored),
+            output_rows=evidence.stored_rows,
+            output_bytes=sum(item.size_bytes for item in stored),
+            partition_column=self.table.partition_column,
+            grain=self.options.grain,
+            partitions=tuple(
+                PartitionResult(
+                    value=value,
+                    rows=evidence.written.rows.get(value, 0),
+                    fingerprint="{:x}-{:x}".format(
+                        *evidence.written.fingerprints.get(value, (0, 0))
+                    ),
+                    objects=tuple(sorted(items, key=lambda item: item.key)),
+                )
+                for value, items in sorted(self.objects.items())
+            ),
+            covers=tuple(sorted(covered)),
+            columns=self._columns(),
+            checks=checks,
+            source_size_histogram=size_histogram([item.size_bytes for item in wanted]),
+            output_size_histogram=size_histogram([item.size_bytes for item in stored]),
+            fingerprint=compact.fingerprint_text(self.sums[0], (self.sums[1], self.sums[2])),
+            engine=f"duckdb {duckdb.__version__}",
+        )
+
+    def _columns(self) -> tuple[OutputColumn, ...]:
+        if not self.rules:  # no object at all: what the export says of the columns is all there is
+            return tuple(
+                OutputColumn(
+                    name=column.name,
+                    source_name=column.name,
+                    source_type=column.source_type,
+                    type="",
+                )
+                for column in self.table.columns
+            )
+        return tuple(
+            OutputColumn(
+                name=rule.output_name,
+                source_name=rule.source_name,
+                source_type=rule.source_type,
+                type=rule.target,
+                kept_text=rule.kept_text,
+                kept_values=rule.kept_values,
+                examples=rule.examples,
+            )
+            for rule in self.rules
+        )
+
+    def _forget(self, *names: str) -> None:
+        """Remove files and folders of this table's scratch."""
+        for name in names:
+            path = self.folder / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _shape(rules: Sequence[Rule]) -> list[tuple[str, str]]:
+    return [(rule.read_name, rule.read_type) for rule in rules]

@@ -1,0 +1,22 @@
+"""The assigned listing: one row per object, and which table it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from .sql import connect, query
+from .store.interface import Wanted
+
+
+def objects_by_table(assigned: Path, table_nos: Collection[int]) -> dict[int, list[Wanted]]:
+    """Return the data objects of some tables, each table's in key order."""
+    found: dict[int, list[Wanted]] = {}
+    with connect() as connection:
+        cursor = connection.execute(
+            query("plan/objects"), {"listing": str(assigned), "tables": sorted(table_nos)}
+        )
+        while batch := cursor.fetchmany(10_000):
+            for number, key, size, etag in batch:
+                found.setdefault(number, []).append(Wanted(key=key, size_bytes=size, etag=etag))
+    return found

@@ -1,0 +1,186 @@
+"""Read suspected duplicates with their parent's types, and decide which ones it covers.
+
+In:  a loaded parent (types, rows, fingerprint, row hashes), the objects of its members.
+Out: one verdict per member.
+IO:  source reads (one GET per object), scratch.
+
+The reasoning is `decide.py`; here the members are staged, in as few queries as the scratch limit
+allows, however many thousands there are.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from . import compact, decide, types
+from .model import Member
+from .sql import query, rows
+from .stage import Staged, chunks, stage
+from .store.interface import Store, Wanted
+from .types import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    member: Member
+    store: Store
+    wanted: Sequence[Wanted]
+
+
+def decide_members(
+    connection: duckdb.DuckDBPyConnection,
+    members: Sequence[Suspect],
+    parent: decide.Sums,
+    rules: Sequence[Rule],
+    schemas: Sequence[pa.Schema],
+    hashes: Sequence[Path],
+    *,
+    folder: Path,
+    chunk_bytes: int,
+) -> dict[str, decide.Verdict]:
+    """Return a verdict per task_id. `hashes` are Parquet files with the parent's row hashes."""
+    differences = _read(connection, members, rules, schemas, folder, chunk_bytes)
+    found = decide.sums(connection)
+    by_task = {suspect.member.task_id: no for no, suspect in enumerate(members)}
+    candidates = []
+    for no, suspect in enumerate(members):
+        sums, bad = found.get(no, ((0, 0, 0), 0))
+        difference = differences.get(no, "")
+        candidates.append(
+            decide.Candidate(
+                number=no,
+                table=suspect.member.table,
+                sums=sums,
+                bad_rows=bad,
+                difference=difference,
+            )
+        )
+    tree = {no: by_task.get(suspect.member.above or "") for no, suspect in enumerate(members)}
+    verdicts: list[decide.Verdict] = []
+    leaves = []
+    for candidate in candidates:
+        if members[candidate.number].member.relation == "same_snapshot":
+            verdicts.append(decide.same_snapshot(parent, candidate))
+        else:
+            leaves.append(candidate)
+    if leaves:
+        decided = decide.by_sum(parent, leaves, tree)
+        if decided is None:
+            connection.execute(
+                query("decide/parent_rows"), {"files": [str(path) for path in hashes]}
+            )
+            missing = {
+                row["member"]: row["missing"] for row in rows(connection, "decide/contained")
+            }
+            decided = decide.by_containment(parent, leaves, tree, missing)
+        verdicts += decided
+    return {members[verdict.number].member.task_id: verdict for verdict in verdicts}
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection,
+    members: Sequence[Suspect],
+    rules: Sequence[Rule],
+    schemas: Sequence[pa.Schema],
+    folder: Path,
+    chunk_bytes: int,
+) -> dict[int, str]:
+    """Fill `member_rows`; return, per member, what makes its columns differ from the parent's."""
+    connection.execute(query("decide/member_rows"))
+    parent = column_types(schemas)
+    differences: dict[int, str] = {}
+    for store in {id(suspect.store): suspect.store for suspect in members}.values():
+        owners = [
+            no
+            for no, suspect in enumerate(members)
+            if suspect.store is store
+            for _ in suspect.wanted
+        ]
+        wanted = [item for s in members if s.store is store for item in s.wanted]
+        start = 0
+        for piece in chunks(wanted, chunk_bytes):
+            folder.mkdir(parents=True, exist_ok=True)
+            staged = stage(store, piece, folder, lambda path: ())
+            _hash(
+                connection, staged, owners[start : start + len(piece)], rules, parent, differences
+            )
+            start += len(piece)
+            shutil.rmtree(folder)
+    return differences
+
+
+def _hash(
+    connection: duckdb.DuckDBPyConnection,
+    staged: Staged,
+    owners: Sequence[int],
+    rules: Sequence[Rule],
+    parent: Mapping[str, frozenset[str]],
+    differences: dict[int, str],
+) -> None:
+    """Add the row hashes of staged files to `member_rows`, but for members that differ."""
+    if staged.failed_store is not None:
+        raise staged.failed_store
+    told = [column_difference(schema.to_arrow_schema(), parent) for schema in staged.schemas]
+    for place, no in enumerate(staged.schema_nos):
+        problem = told[no] if no >= 0 else "one of its objects cannot be read"
+        if problem:
+            differences.setdefault(owners[place], problem)
+    usable = [
+        (str(path), owners[place], staged.schema_nos[place])
+        for place, path in enumerate(staged.paths)
+        if path is not None and owners[place] not in differences
+    ]
+    if not usable:
+        return
+    files = pa.table(
+        {
+            "file_name": pa.array([path for path, _, _ in usable], pa.string()),
+            "member": pa.array([no for _, no, _ in usable], pa.int32()),
+        }
+    )
+    compact.open_source(connection, by_name=len({no for _, _, no in usable}) > 1)
+    day = types.day(None, "none", "UTC")
+    hashed = compact.hashed_rows(rules, day, file_name=True).sql(dialect="duckdb")
+    connection.register("member_files", files)
+    try:
+        connection.execute(
+            "INSERT INTO member_rows SELECT member, h1, h2, bad FROM ("
+            + hashed
+            + ") JOIN member_files USING (file_name)",
+            {"files": [path for path, _, _ in usable]},
+        )
+    finally:
+        connection.unregister("member_files")
+
+
+def column_types(schemas: Sequence[pa.Schema]) -> dict[str, frozenset[str]]:
+    """Return the Arrow types that each column has in any of the parent's files."""
+    found: dict[str, set[str]] = {}
+    for schema in schemas:
+        for column in schema:
+            found.setdefault(column.name, set()).add(str(column.type))
+    return {name: frozenset(kinds) for name, kinds in found.items()}
+
+
+def column_difference(schema: pa.Schema, parent: Mapping[str, frozenset[str]]) -> str:
+    """Say how columns differ from the parent's; by name, whatever their order. Empty if not."""
+    own = {column.name: str(column.type) for column in schema}
+    more = sorted(own.keys() - parent.keys())
+    less = sorted(parent.keys() - own.keys())
+    other = sorted(name for name in own.keys() & parent.keys() if own[name] not in parent[name])
+    said = []
+    if more:
+        said.append(f"has columns that the parent lacks: {', '.join(more[:5])}")
+    if less:
+        said.append(f"lacks columns of the parent: {', '.join(less[:5])}")
+    if other:
+        name = other[0]
+        kinds = " or ".join(sorted(parent[name]))
+        said.append(f"column {name!r} is {own[name]}, in the parent {kinds}")
+    return "; ".join(said)
