@@ -146,8 +146,8 @@ def _template() -> jinja2.Template:
 
 
 def _shown(value: Any) -> Any:
-    """Write out what is invisible in any text a template shows, but for line breaks."""
-    return words.visible(value, lines=True) if type(value) is str else value
+    """Write out what is invisible in any text a template shows, but for line breaks; bound it."""
+    return words.visible(value, 4_000, lines=True) if type(value) is str else value
 
 
 @cache

@@ -86,40 +86,10 @@ def scan_text(scan: Scan) -> str:
 
 def _numbers(result: RunResult, sums: Totals) -> list[tuple[str, str]]:
     """Return the labelled lines at the top of a run's summary."""
-    fewer = words.times(sums.source_files, sums.output_files)
-    smaller = words.times(sums.source_bytes, sums.output_bytes).replace("fewer", "smaller")
     spent = duration((result.finished_at - result.started_at).total_seconds())
-    pairs = [
-        ("run", f"{name(result.run_id)}, {moment(result.finished_at)}, {spent}"),
-        (
-            "objects",
-            f"{count(sums.source_files)} -> {plural(sums.output_files, 'file')}"
-            + (f", {fewer} requests for a full read" if fewer else ""),
-        ),
-        ("rows", f"{count(sums.source_rows)} read, {count(sums.output_rows)} written"),
-        (
-            "bytes",
-            f"{size(sums.source_bytes)} -> {size(sums.output_bytes)}"
-            + (f", {smaller}" if smaller else ""),
-        ),
-    ]
-    if sums.duplicate_tables:
-        pairs.append(
-            (
-                "duplicates",
-                f"{plural(sums.duplicate_tables, 'table')} not stored twice: "
-                f"{plural(sums.duplicate_files, 'object')}, {plural(sums.duplicate_rows, 'row')}, "
-                f"{size(sums.duplicate_bytes)}",
-            )
-        )
-    if sums.failed_files:
-        failed = f"{plural(sums.failed_files, 'object')}, {plural(sums.failed_rows, 'row')}"
-        pairs.append(("failed", f"{failed} of failed tables, not counted above"))
-    if sums.saving_usd is not None:
-        pairs.append(("saves", f"{dollars(sums.saving_usd)} for each full read"))
-    passed = sums.checks - sums.failed_checks - sums.unverified_checks
-    checks = f"{passed:,} passed, {sums.failed_checks:,} failed"
-    pairs.append(("checks", f"{checks}, {sums.unverified_checks:,} not verified"))
+    pairs = [("run", f"{name(result.run_id)}, {moment(result.finished_at)}, {spent}")]
+    if result.tables:
+        pairs += _sums(sums)
     pairs += [("source" if not no else "", name(url, 400)) for no, url in enumerate(result.sources)]
     pairs += [("lake", name(result.lake, 400)), ("archive", name(result.archive or "none", 400))]
     pairs.append(("lock", lock_text(lock_of(result))))
@@ -128,6 +98,37 @@ def _numbers(result: RunResult, sums: Totals) -> list[tuple[str, str]]:
         pairs.append(("", f"sha256 {name(result.manifest.sha256)}"))
     if result.report:
         pairs.append(("report", name(result.report, 400)))
+    return pairs
+
+
+def _sums(sums: Totals) -> list[tuple[str, str]]:
+    fewer = words.times(sums.source_files, sums.output_files)
+    smaller = words.times(sums.source_bytes, sums.output_bytes).replace("fewer", "smaller")
+    files = f"{count(sums.source_files)} -> {plural(sums.output_files, 'file')}"
+    pairs = [
+        ("objects", files + (f", {fewer} requests for a full read" if fewer else "")),
+        ("rows", f"{count(sums.source_rows)} read, {count(sums.output_rows)} written"),
+        (
+            "bytes",
+            f"{size(sums.source_bytes)} -> {size(sums.output_bytes)}"
+            + (f", {smaller}" if smaller else ""),
+        ),
+    ]
+    if sums.duplicate_tables:
+        duplicates = (
+            f"{plural(sums.duplicate_files, 'object')}, {plural(sums.duplicate_rows, 'row')}, "
+            f"{size(sums.duplicate_bytes)}"
+        )
+        left_out = f"{plural(sums.duplicate_tables, 'table')} not stored twice: {duplicates}"
+        pairs.append(("duplicates", left_out))
+    if sums.failed_files:
+        failed = f"{plural(sums.failed_files, 'object')}, {plural(sums.failed_rows, 'row')}"
+        pairs.append(("failed", f"{failed} of failed tables, not counted above"))
+    if sums.saving_usd is not None:
+        pairs.append(("saves", f"{dollars(sums.saving_usd)} for each full read"))
+    passed = sums.checks - sums.failed_checks - sums.unverified_checks
+    checks = f"{passed:,} passed, {sums.failed_checks:,} failed"
+    pairs.append(("checks", f"{checks}, {sums.unverified_checks:,} not verified"))
     return pairs
 
 

@@ -18,11 +18,11 @@ _MARKS = 3
 """Combining marks kept on one letter: more would paint over the lines above."""
 
 ADVICE = {
-    "duplicate_partitions": "Where it is proven that the parent holds every row, the rows are kept "
-    "once. Exporting only the parent table makes the next export smaller.",
+    "duplicate_partitions": "A run keeps the rows once where it proves that the parent holds them "
+    "all. Exporting only the parent table makes the next export smaller.",
     "partition_conflict": "Both tables are kept. Check at the source whether the smaller one is "
     "still a partition; rename or drop it there if it is a leftover.",
-    "tiny_files": "Query the compacted files in the lake, not the export. Nothing else to do.",
+    "tiny_files": "A run rewrites them into few large files: query the lake, not the export.",
     "incomplete_export": "Wait until the export task is complete, then run again.",
     "failed_export": "Start the export again at the source, then run again.",
     "skipped_by_export": "The export tool left this out. Remove the cause it names and export "
