@@ -216,7 +216,8 @@ def mixed_result() -> RunResult:
             child,
             0,
             status="covered",
-            covered_by="public.orders",
+            covered_by="public.orders of shop-2026-10-06: the fingerprints of 3 partitions add up",
+            checks=(),
             source_files=3_333,
             source_bytes=23_000_000,
             source_rows=31_000,
@@ -492,7 +493,7 @@ def test_all_checks_passed_is_the_only_green() -> None:
             "Nothing to do, but problems remain",
         ),
         (
-            run_result(table_result(), table_result("c", 0, status="covered", covered_by="gone")),
+            run_result(table_result(), table_result("c", 0, status="covered", checks=())),
             "warn",
             "Done, not fully verified",
         ),
@@ -510,7 +511,7 @@ def test_a_table_that_is_not_verified_is_never_green() -> None:
         table_result("a", checks=()),
         table_result("b", checks=(undeclared(),)),
         table_result("c", checks=(check(), undeclared())),
-        table_result("d", 0, status="covered", covered_by="gone", checks=()),
+        table_result("d", 0, status="covered", checks=()),
         table_result("e", 0, status="covered", covered_by="c", checks=(undeclared(),)),
     )
     assert facts.states(result) == ["unverified"] * 5
@@ -523,10 +524,10 @@ def test_a_table_that_is_not_verified_is_never_green() -> None:
 
 def test_a_duplicate_of_a_failed_table_is_failed() -> None:
     result = run_result(
-        table_result("orders", status="failed"),
-        table_result("orders_1", 0, status="covered", covered_by="orders"),
-        table_result("good"),
-        table_result("good_1", 0, status="covered", covered_by="good", checks=()),
+        table_result("orders", status="failed", covers=("orders_1",)),
+        table_result("orders_1", 0, status="covered", covered_by="orders: equal sums", checks=()),
+        table_result("good", covers=("good_1",)),
+        table_result("good_1", 0, status="covered", covered_by="good: equal sums", checks=()),
         status="failed",
     )
     assert facts.states(result) == ["failed", "failed", "done", "covered"]

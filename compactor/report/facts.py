@@ -79,23 +79,22 @@ class Verdict:
 
 
 def covering(result: RunResult) -> dict[str, TableResult]:
-    """Return the tables that others may name in `covered_by`, by task_id and by name."""
-    found = {table.table: table for table in result.tables if table.status != "covered"}
-    found.update({f"{table.database}.{name}": table for name, table in list(found.items())})
-    found.update({table.task_id: table for table in result.tables})
-    return found
+    """Return the tables of this result that cover others, by export and name of the covered one."""
+    return {
+        f"{table.export_id}\0{child}": table for table in result.tables for child in table.covers
+    }
 
 
-def state_of(table: TableResult, others: Mapping[str, TableResult]) -> State:
-    """Return the state of a table; the worst of what its status and its checks say."""
+def state_of(table: TableResult, keepers: Mapping[str, TableResult]) -> State:
+    """Return the state of a table: the worst of what its status, its checks and its keeper say."""
     statuses = {check.status for check in table.checks}
     if table.status == "failed" or "fail" in statuses:
         return "failed"
     if table.status == "covered":
-        keeper = others.get(table.covered_by or "")
-        if keeper is None or keeper is table or "not_verified" in statuses:
-            return "unverified"
-        return "covered" if state_of(keeper, {}) in ("done", "unverified") else "failed"
+        keeper = keepers.get(f"{table.export_id}\0{table.table}")
+        if keeper is not None and keeper is not table and state_of(keeper, {}) == "failed":
+            return "failed"
+        return "covered" if table.covered_by and "not_verified" not in statuses else "unverified"
     return "done" if statuses == {"pass"} else "unverified"
 
 
@@ -115,8 +114,8 @@ def state_label(table: TableResult, state: State) -> str:
 
 def states(result: RunResult) -> list[State]:
     """Return the state of each table, in the order of the result."""
-    others = covering(result)
-    return [state_of(table, others) for table in result.tables]
+    keepers = covering(result)
+    return [state_of(table, keepers) for table in result.tables]
 
 
 def stored(table: TableResult) -> Iterator[StoredObject]:
@@ -273,7 +272,9 @@ def _doubts(result: RunResult, sums: Totals) -> list[str]:
         reasons.append(f"{plural(bare, 'table')} without any check.")
     loose = sums.states["unverified"]
     if loose and not reasons:
-        reasons.append(f"{plural(loose, 'table')} named a duplicate of a table not in this result.")
+        reasons.append(
+            f"{plural(loose, 'table')} called a duplicate without saying of which table."
+        )
     if result.status == "done" and not result.tables:
         reasons.append("No table was compacted.")
     return reasons

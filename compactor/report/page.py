@@ -199,6 +199,7 @@ def _kind(kind: str, found: Sequence[Finding], limit: int) -> dict[str, Any]:
                         words.detail(key, value),
                     )
                     for key, value in sorted(extra.items())
+                    if value not in (None, "")
                 ],
             }
         )
@@ -296,9 +297,12 @@ def _table(
         "long_name": words.visible(table.table, 4_000) if len(table.table) > 160 else "",
         "state": state,
         "tone": STATE_TONE[state],
+        "error_line": words.name(next(iter((table.error or "").splitlines()), ""), 400)
+        if table.error
+        else "",
         "label": state_label(table, state),
         "is_open": state == "failed" and number < budget.open_tables,
-        "checks_line": _checks_line(tally),
+        "checks_line": _checks_line(tally) or ("" if table.status == "covered" else "no checks"),
         "problems": _problems(table.checks, budget.listed),
         "passed": _passed(table.checks, budget.passed),
         "columns": _columns(table, budget.columns),
@@ -320,7 +324,7 @@ def _checks_line(tally: Counter[str]) -> str:
         )
         if tally[status]
     ]
-    return ", ".join(parts) or "no checks"
+    return ", ".join(parts)
 
 
 def _value(text: str | None) -> str:
@@ -475,9 +479,9 @@ def _paired(
     written: Sequence[StoredObject], archived: Sequence[StoredObject]
 ) -> list[tuple[StoredObject, bool]]:
     """Return (object, whether it is the archive's), one entry for each object of a partition."""
-    kept = {item.sha256 for item in archived}
+    kept = {item.key for item in archived}
     return [(item, True) for item in archived] + [
-        (item, False) for item in written if item.sha256 not in kept
+        (item, False) for item in written if item.key not in kept
     ]
 
 

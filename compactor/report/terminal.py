@@ -115,12 +115,10 @@ def _sums(sums: Totals) -> list[tuple[str, str]]:
         ),
     ]
     if sums.duplicate_tables:
-        duplicates = (
-            f"{plural(sums.duplicate_files, 'object')}, {plural(sums.duplicate_rows, 'row')}, "
-            f"{size(sums.duplicate_bytes)}"
-        )
-        left_out = f"{plural(sums.duplicate_tables, 'table')} not stored twice: {duplicates}"
-        pairs.append(("duplicates", left_out))
+        rows = f"{plural(sums.duplicate_rows, 'row')}, " if sums.duplicate_rows else ""
+        objects = plural(sums.duplicate_files, "object")
+        left_out = f"{plural(sums.duplicate_tables, 'table')} not stored twice: {objects}, {rows}"
+        pairs.append(("duplicates", left_out + size(sums.duplicate_bytes)))
     if sums.failed_files:
         failed = f"{plural(sums.failed_files, 'object')}, {plural(sums.failed_rows, 'row')}"
         pairs.append(("failed", f"{failed} of failed tables, not counted above"))
@@ -174,12 +172,16 @@ def _result_tables(result: RunResult) -> list[str]:
         ("table", lambda table: f"{name(table.database, 20)} {name(table.table, _NAME)}"),
         ("result", lambda table: labels[id(table)]),
         ("objects>", lambda table: count(table.source_files)),
-        ("files>", lambda table: count(table.output_files)),
-        ("rows>", lambda table: count(table.output_rows)),
+        ("files>", lambda table: _written(table, count(table.output_files))),
+        ("rows>", lambda table: _written(table, count(table.output_rows))),
         ("before>", lambda table: size(table.source_bytes)),
-        ("after>", lambda table: size(table.output_bytes)),
+        ("after>", lambda table: _written(table, size(table.output_bytes))),
     ]
     return _listing("TABLES", [table for table, _ in pairs], columns, "table")
+
+
+def _written(table: TableResult, shown: str) -> str:
+    return "-" if table.status == "covered" else shown
 
 
 # --- parts of the plan and the scan ---------------------------------------------------------------

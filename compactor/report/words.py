@@ -32,6 +32,7 @@ ADVICE = {
     "unlisted_table": "The data was taken although the export's own metadata does not name it. "
     "Check that it belongs to this export.",
     "unreadable_object": "Restore the named object or export its table again, then run again.",
+    "failed_table": "The table is not in the manifest. Remove the cause named here and run again.",
     "duplicate_export": "The same snapshot was delivered more than once; one copy is enough.",
     "schema_drift": "Files of one table differ in type or columns. Check that the unified type is "
     "the one you expect.",
