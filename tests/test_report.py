@@ -814,6 +814,46 @@ def test_the_policy_stops_a_script_even_if_escaping_had_failed(tmp_path: Path) -
     assert "Content Security Policy" in complaints
 
 
+def test_search_filter_sort_and_links_work(tmp_path: Path) -> None:
+    result = mixed_result()
+    drive = """<script>
+      const out = [], byId = (id) => document.getElementById(id);
+      const seen = () => [...byId("tables").children].filter((row) => !row.hidden)
+        .map((row) => row.querySelector(".name bdi").textContent).join(",");
+      const type = (id, value, event) => {
+        byId(id).value = value; byId(id).dispatchEvent(new Event(event)); out.push(seen());
+      };
+      type("search", "ORDERS_2026", "input");
+      type("search", "", "input");
+      type("filter", "done", "change");
+      type("filter", "", "change");
+      document.querySelector('[data-sort="3"]').click(); out.push(seen());
+      document.querySelector('[data-sort="name"]').click(); out.push(seen());
+      byId("close").click(); out.push(document.querySelectorAll("details.table[open]").length);
+      byId("open").click(); out.push(document.querySelectorAll("details.table[open]").length);
+      byId("close").click(); location.hash = "#t1";
+      dispatchEvent(new Event("hashchange"));
+      out.push(document.querySelector("details.table[open] bdi").textContent);
+      document.title = JSON.stringify(out);
+    </script></body>"""
+    unguarded = re.sub("<meta http-equiv=[^>]*>", "", report.html(result))
+    document, _, _ = dom(unguarded.replace("</body>", drive), tmp_path)
+    title = re.search("<title>(.*?)</title>", document)
+    assert title
+    found = json.loads(html_module.unescape(title[1]))
+    by_state = ["payments", "events", "orders", "customers"]
+    months = ["orders_2026_07", "orders_2026_08", "orders_2026_09"]
+    assert [[name.removeprefix("public.") for name in names.split(",")] for names in found[:6]] == [
+        months,
+        [*by_state, *months],
+        ["customers"],
+        [*by_state, *months],
+        ["orders", *months, "payments", "events", "customers"],
+        ["customers", "events", "orders", *months, "payments"],
+    ]
+    assert found[6:] == [0, 7, "public.events"]
+
+
 # --- large ----------------------------------------------------------------------------------------
 
 

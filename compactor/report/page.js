@@ -5,10 +5,11 @@
   if (!list) return;
   const rows = Array.from(list.children, (element) => ({
     element,
-    name: element.querySelector(".name").textContent,
+    name: element.querySelector(".name bdi").textContent,
+    search: Array.from(element.querySelector(".name").children, (part) => part.textContent)
+      .join(" ").toLowerCase(),
     keys: element.dataset.keys.split(",").map(Number),
   }));
-  for (const row of rows) row.search = row.name.toLowerCase();
   const search = document.getElementById("search");
   const filter = document.getElementById("filter");
   const shown = document.getElementById("shown");
