@@ -38,7 +38,7 @@ from compactor.model import (
     Table,
     TableResult,
 )
-from compactor.report import charts, facts, page, words
+from compactor.report import charts, facts, findings, page, words
 
 GOLDEN = Path(__file__).parent / "golden"
 SNAPSHOT = datetime(2026, 10, 6, 3, 47, 12, tzinfo=UTC)
@@ -288,10 +288,10 @@ def mixed_result() -> RunResult:
                 severity="warning",
                 export_id="shop-2026-10-06",
                 table="public.orders",
-                message="10,000 files in 500 folders, median 7.0 KiB",
+                message="public.orders: 10,000 files in 500 folders, median 7.0 KiB",
                 files=10_000,
                 median_bytes=7_168,
-                saving_per_read_usd=0.0041,
+                histogram=[0, 9_980, 20, 0, 0, 0, 0, 0, 0],
             ),
             Finding(
                 kind="duplicate_partitions",
@@ -601,7 +601,7 @@ def test_the_page_says_what_where_and_until_when() -> None:
         "1 of 7 tables failed (2 failed checks); a failed table is not archived.",
         "20,399 to 155",
         "3 tables9,999 objects, 93,000 rows, 65.8 MiB",
-        "132 times fewer requests for a full read, $0.0041 less each",
+        "132 times fewer requests for a full read",
         result.lake,
         result.archive or "",
         result.manifest.url,
@@ -622,7 +622,7 @@ def test_findings_come_by_severity_with_what_to_do() -> None:
     shown = report.html(mixed_result())
     order = re.findall(r'<h3><span class="badge \w+">(\w+)</span>', shown)
     assert order == ["Error", "Warning", "Info"]
-    assert set(words.ADVICE) >= {finding.kind for finding in mixed_result().findings}
+    assert set(findings.ADVICE) >= {finding.kind for finding in mixed_result().findings}
 
 
 def test_a_finding_of_its_own_kind_and_many_of_one_kind_are_shown() -> None:
@@ -950,7 +950,8 @@ def plan_table(table: str, **fields: Any) -> PlanTable:
         "grain_reason": "files near 256 MiB",
         "estimated_output_files": 3,
         "estimated_output_bytes": 24_000_000,
-        "folder": "shop/public.orders/",
+        "folder": "shop-2026-10-06/shop/public.orders/",
+        "target": "shop/public.orders/snapshot=20261006T034712Z/",
     }
     return PlanTable(**(values | fields))
 

@@ -6,12 +6,12 @@ read them here. Two rules: "not verified" is never `good`, and no checks at all 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from ..model import Finding, RunResult, StoredObject, TableResult
+from ..model import RunResult, StoredObject, TableResult
 from .words import moment, name, plural
 
 Tone = Literal["good", "warn", "bad", "idle"]
@@ -24,7 +24,6 @@ STATE_TONE: dict[State, Tone] = {
     "covered": "idle",
 }
 STATE_ORDER: dict[State, int] = {"failed": 0, "unverified": 1, "done": 2, "covered": 3}
-SEVERITIES = ("error", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +63,6 @@ class Totals:
     duplicate_rows: int
     failed_files: int
     failed_rows: int
-    saving_usd: float | None
-    """Sum of what the findings say a full read will cost less; None where they say nothing."""
     checks: int
     failed_checks: int
     unverified_checks: int
@@ -193,22 +190,10 @@ def totals(result: RunResult) -> Totals:
         duplicate_rows=sum(table.source_rows for table in covered),
         failed_files=sum(table.source_files for table in failed),
         failed_rows=sum(table.source_rows for table in failed),
-        saving_usd=_saving(result.findings),
         checks=len(statuses),
         failed_checks=statuses.count("fail"),
         unverified_checks=statuses.count("not_verified"),
     )
-
-
-def _saving(findings: Iterable[Finding]) -> float | None:
-    """Return the sum of the findings' `saving..._usd` fields."""
-    named = [
-        value
-        for finding in findings
-        for key, value in (finding.model_extra or {}).items()
-        if key.startswith("sav") and "_usd" in key and isinstance(value, int | float)
-    ]
-    return sum(named) if named else None
 
 
 def verdict(result: RunResult) -> Verdict:

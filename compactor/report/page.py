@@ -31,9 +31,8 @@ from ..model import (
     StoredObject,
     TableResult,
 )
-from . import charts, words
+from . import charts, findings, words
 from .facts import (
-    SEVERITIES,
     STATE_ORDER,
     STATE_TONE,
     State,
@@ -53,6 +52,7 @@ _STATE_NAMES: dict[State, str] = {
     "covered": "Duplicate",
 }
 _CHECK_WORDS = {"pass": "Passed", "fail": "Failed", "not_verified": "Not verified"}
+_SEVERITY_TONES = {"error": "bad", "warning": "warn", "info": "idle"}
 _CHECK_TONES = {"pass": "good", "fail": "bad", "not_verified": "warn"}
 
 
@@ -137,7 +137,6 @@ def _template() -> jinja2.Template:
         size=words.size,
         moment=words.moment,
         duration=words.duration,
-        dollars=words.dollars,
         name=words.name,
         plural=words.plural,
     )
@@ -162,55 +161,39 @@ def _integrity(text: str) -> str:
 # --- findings, skipped objects, overview ----------------------------------------------------------
 
 
-def _findings(findings: Iterable[Finding], limit: int) -> list[dict[str, Any]]:
-    """Return one entry per severity that occurs: its kinds, worst and most frequent first."""
-    grouped: dict[str, dict[str, list[Finding]]] = {}
-    for finding in findings:
-        grouped.setdefault(finding.severity, {}).setdefault(finding.kind, []).append(finding)
-    shown = []
-    for severity in SEVERITIES:
-        kinds = sorted(grouped.get(severity, {}).items(), key=lambda item: (-len(item[1]), item[0]))
-        if kinds:
-            shown.append(
-                {
-                    "severity": severity,
-                    "tone": {"error": "bad", "warning": "warn", "info": "idle"}[severity],
-                    "count": sum(len(found) for _, found in kinds),
-                    "kinds": [_kind(kind, found, limit) for kind, found in kinds],
-                }
-            )
-    return shown
+def _findings(found: Iterable[Finding], limit: int) -> list[dict[str, Any]]:
+    """Return one entry per severity that occurs, the gravest first."""
+    kinds = findings.by_severity(found)
+    return [
+        {
+            "severity": severity,
+            "tone": _SEVERITY_TONES[severity],
+            "count": sum(len(kind.found) for kind in kinds if kind.severity == severity),
+            "kinds": [_kind(kind, limit) for kind in kinds if kind.severity == severity],
+        }
+        for severity in findings.SEVERITIES
+        if any(kind.severity == severity for kind in kinds)
+    ]
 
 
-def _kind(kind: str, found: Sequence[Finding], limit: int) -> dict[str, Any]:
-    entries = []
-    for finding in found[:limit]:
-        extra = dict(finding.model_extra or {})
-        hint = extra.pop("hint", None)
-        entries.append(
-            {
-                "table": finding.table,
-                "export_id": finding.export_id,
-                "message": words.visible(finding.message, 2_000, lines=True),
-                "hint": words.visible(str(hint), 2_000, lines=True) if hint else "",
-                "extra": [
-                    (
-                        words.name(key.removesuffix("_usd").replace("_", " "), 60),
-                        words.detail(key, value),
-                    )
-                    for key, value in sorted(extra.items())
-                    if value not in (None, "")
-                ],
-            }
-        )
+def _kind(kind: findings.Kind, limit: int) -> dict[str, Any]:
+    entries = [
+        {
+            "table": finding.table,
+            "export_id": finding.export_id,
+            "message": findings.message(finding),
+            "hint": findings.hint(finding),
+            "extra": findings.extras(finding),
+        }
+        for finding in kind.found[:limit]
+    ]
     return {
-        "kind": kind,
-        "label": words.name(kind.replace("_", " ").capitalize(), 80),
-        "count": len(found),
-        "advice": words.ADVICE.get(kind, ""),
+        "label": words.name(kind.kind.replace("_", " ").capitalize(), 80),
+        "count": len(kind.found),
+        "advice": kind.advice,
         "first": entries[:5],
         "more": entries[5:],
-        "cut": len(found) - len(entries),
+        "cut": len(kind.found) - len(entries),
     }
 
 

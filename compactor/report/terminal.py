@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from ..model import Check, Export, Finding, Plan, PlanTable, RunResult, Scan, Table, TableResult
-from . import words
+from . import findings, words
 from .facts import (
-    SEVERITIES,
     STATE_ORDER,
     Totals,
     lock_of,
@@ -122,8 +121,6 @@ def _sums(sums: Totals) -> list[tuple[str, str]]:
     if sums.failed_files:
         failed = f"{plural(sums.failed_files, 'object')}, {plural(sums.failed_rows, 'row')}"
         pairs.append(("failed", f"{failed} of failed tables, not counted above"))
-    if sums.saving_usd is not None:
-        pairs.append(("saves", f"{dollars(sums.saving_usd)} for each full read"))
     passed = sums.checks - sums.failed_checks - sums.unverified_checks
     checks = f"{passed:,} passed, {sums.failed_checks:,} failed"
     pairs.append(("checks", f"{checks}, {sums.unverified_checks:,} not verified"))
@@ -268,24 +265,18 @@ def _export(export: Export) -> list[str]:
 # --- shared ---------------------------------------------------------------------------------------
 
 
-def _findings(findings: Iterable[Finding]) -> list[str]:
+def _findings(found: Iterable[Finding]) -> list[str]:
     """Return findings by severity and kind, with what to do about each kind."""
-    grouped: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
-        grouped.setdefault((finding.severity, finding.kind), []).append(finding)
-    if not grouped:
-        return []
-    lines = ["", "FINDINGS"]
-    order = sorted(grouped, key=lambda key: (SEVERITIES.index(key[0]), -len(grouped[key]), key[1]))
-    for severity, kind in order:
-        found = grouped[severity, kind]
-        many = f" ({len(found):,})" if len(found) > 1 else ""
-        lines.append(f"  {severity} {name(kind, 60)}{many}")
-        for finding in found[:_PER_KIND]:
+    kinds = findings.by_severity(found)
+    lines = ["", "FINDINGS"] if kinds else []
+    for kind in kinds:
+        many = f" ({len(kind.found):,})" if len(kind.found) > 1 else ""
+        lines.append(f"  {kind.severity} {name(kind.kind, 60)}{many}")
+        for finding in kind.found[:_PER_KIND]:
             table = f"{name(finding.table)}: " if finding.table else ""
-            lines += _wrapped(table + finding.message, "    ")
-        lines += _more(len(found) - _PER_KIND, "finding", "    ")
-        hint = (found[0].model_extra or {}).get("hint") or words.ADVICE.get(kind)
+            lines += _wrapped(table + findings.message(finding), "    ")
+        lines += _more(len(kind.found) - _PER_KIND, "finding", "    ")
+        hint = findings.hint(kind.found[0]) or kind.advice
         if hint:
             lines += _wrapped(f"next: {hint}", "    ")
     return lines

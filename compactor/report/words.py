@@ -1,4 +1,4 @@
-"""How values read: sizes, counts, moments, hostile names, and what to do about a finding.
+"""How values read: sizes, counts, moments, hostile names.
 
 Pure. Everything an export brings along - names, keys, messages, example values - passes through
 `visible` before a person sees it: a terminal or a browser must not act on it, and two names that
@@ -16,35 +16,6 @@ NAME_CHARS = 160
 
 _MARKS = 3
 """Combining marks kept on one letter: more would paint over the lines above."""
-
-ADVICE = {
-    "duplicate_partitions": "A run keeps the rows once where it proves that the parent holds them "
-    "all. Exporting only the parent table makes the next export smaller.",
-    "partition_conflict": "Both tables are kept. Check at the source whether the smaller one is "
-    "still a partition; rename or drop it there if it is a leftover.",
-    "tiny_files": "A run rewrites them into few large files: query the lake, not the export.",
-    "incomplete_export": "Wait until the export task is complete, then run again.",
-    "failed_export": "Start the export again at the source, then run again.",
-    "skipped_by_export": "The export tool left this out. Remove the cause it names and export "
-    "again if the table is needed.",
-    "missing_table": "The export lists a table but holds no data of it. Check the export's filters "
-    "and permissions, and export again.",
-    "unlisted_table": "The data was taken although the export's own metadata does not name it. "
-    "Check that it belongs to this export.",
-    "unreadable_object": "Restore the named object or export its table again, then run again.",
-    "failed_table": "The table is not in the manifest. Remove the cause named here and run again.",
-    "duplicate_export": "The same snapshot was delivered more than once; one copy is enough.",
-    "schema_drift": "Files of one table differ in type or columns. Check that the unified type is "
-    "the one you expect.",
-    "kept_text": "No value was changed. Correct the listed values at the source, or use TRY_CAST "
-    "when querying.",
-    "undated_rows": "Queries by date miss these rows: include the partition "
-    "__HIVE_DEFAULT_PARTITION__, or choose another date column.",
-    "unrecognised_objects": "No table takes these objects. Move them out of the prefix, or name "
-    "their folder in the configuration.",
-    "name_changed": "Use the new name in queries.",
-}
-"""What to do about each kind of finding; a finding's own `hint` comes first."""
 
 
 def visible(text: str, limit: int | None = None, *, lines: bool = False) -> str:
