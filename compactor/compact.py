@@ -45,6 +45,8 @@ ROW_GROUP_BYTES = 128 << 20
 """Uncompressed size aimed at for a row group; never below DuckDB's own 122,880 rows."""
 
 
+SAMPLE_ROWS = 20_000
+"""Rows that the first guess at types looks at."""
 FILE_NAME = "compactor source file"
 """Name of the column that tells a row's file, in queries/compact/staged*.sql."""
 
@@ -175,9 +177,15 @@ class ColumnFacts:
 
 
 def probe(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[str], rules: Sequence[Rule]
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[str],
+    rules: Sequence[Rule],
+    limit: int | None = None,
 ) -> dict[int, ColumnFacts]:
-    """Count, per parsed column, the values that fail the round trip. One pass over those columns."""
+    """Count, per parsed column, the values that fail the round trip. One pass over those columns.
+
+    `limit` looks at the first rows only.
+    """
     parsed = [rule for rule in rules if rule.parsed]
     if not parsed:
         return {}
@@ -188,6 +196,8 @@ def probe(
             for rule in parsed
         ],
     ).from_(_typed_rows(parsed).subquery("t"))
+    if limit is not None:
+        flagged = flagged.limit(limit)
     sql = exp.select(*[metric for rule in parsed for metric in _probe_metrics(rule)]).from_(
         flagged.subquery("flagged")
     )
@@ -374,9 +384,9 @@ def restore(
     still fails its round trip, every value is counted, the rules are decided finally, and the
     table is loaded again.
     """
-    tuned = tune(plain, probe(connection, sample, plain))
+    tuned = tune(plain, probe(connection, sample, plain, SAMPLE_ROWS))
     doubtful = [rule for rule, now in zip(plain, tuned, strict=True) if now.kept_text]
-    if doubtful and list(sample) != list(files):
+    if doubtful:
         tuned = tune(tuned_from(plain, tuned), probe(connection, files, doubtful))
     loaded = load(connection, files, tuned, options)
     if loaded.lossy:

@@ -84,7 +84,7 @@ def prepare(
             compact.open_source(connection, by_name=False)
             plain, _ = propose(connection, [path], table)
             try:
-                facts = compact.probe(connection, [str(path)], plain)
+                facts = compact.probe(connection, [str(path)], plain, compact.SAMPLE_ROWS)
             except duckdb.Error as error:
                 raise ObjectUnreadable(f"{path.name} cannot be read: {error}") from error
         return source_columns(compact.tune(plain, facts))
@@ -279,14 +279,16 @@ class TableLine:
     ) -> None:
         """Report columns that differ between the files of the table; refuse what would lose values."""
         unified = {rule.source_name.lower(): rule for rule in rules}
+        spelled = {name for path in sample for name in pq.read_schema(path).names}
+        if len(spelled) > len({name.lower() for name in spelled}):
+            raise SourceError(
+                f"{self.table.table}: its objects have different columns, and some column names "
+                "differ only in case, so they cannot be matched by name",
+                hint="export the table again",
+            )
         differing: set[str] = set()
         for path in sample:
             names = pq.read_schema(path).names
-            if len({name.lower() for name in names}) < len(names):
-                raise SourceError(
-                    f"{self.table.table}: its objects have different columns, and two column names "
-                    "differ only in case, so they cannot be matched by name"
-                )
             columns = compact.file_columns(connection, [str(path)], names)
             found = {column.source_name.lower(): column for column in columns}
             differing |= {unified[name].source_name for name in unified.keys() - found.keys()}

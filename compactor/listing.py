@@ -14,9 +14,10 @@ def objects_by_table(assigned: Path, table_nos: Collection[int]) -> dict[int, li
     found: dict[int, list[Wanted]] = {}
     with connect() as connection:
         cursor = connection.execute(
-            query("plan/objects"), {"listing": str(assigned), "tables": sorted(table_nos)}
+            query("plan/objects"), {"assigned": str(assigned), "tables": sorted(table_nos)}
         )
         while batch := cursor.fetchmany(10_000):
             for number, key, size, etag in batch:
-                found.setdefault(number, []).append(Wanted(key=key, size_bytes=size, etag=etag))
+                item = Wanted(key=key, size_bytes=size, etag=etag)
+                found.setdefault(number, []).append(item)
     return found

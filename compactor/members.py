@@ -48,7 +48,7 @@ def decide_members(
     differences = _read(connection, members, rules, schemas, folder, chunk_bytes)
     found = decide.sums(connection)
     by_task = {suspect.member.task_id: no for no, suspect in enumerate(members)}
-    candidates = []
+    candidates: list[decide.Candidate] = []
     for no, suspect in enumerate(members):
         sums, bad = found.get(no, ((0, 0, 0), 0))
         difference = differences.get(no, "")
@@ -66,7 +66,9 @@ def decide_members(
     leaves = []
     for candidate in candidates:
         if members[candidate.number].member.relation == "same_snapshot":
-            verdicts.append(decide.same_snapshot(parent, candidate))
+            other = tree[candidate.number]  # None: delivered again is the parent itself
+            reference = parent if other is None else candidates[other].sums
+            verdicts.append(decide.same_snapshot(reference, candidate))
         else:
             leaves.append(candidate)
     if leaves:

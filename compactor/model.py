@@ -96,7 +96,8 @@ class Table(Model):
     """Key prefix of its data files, with the trailing slash."""
     status: str
     """`complete`, or why it cannot be taken: `incomplete`, `failed`, `skipped`, `missing`,
-    `unlisted` (data without an entry in the export's metadata; can be taken)."""
+    `ambiguous` (shares its folder with another table), `unlisted` (data without an entry in the
+    export's metadata; can be taken)."""
     files: int = 0
     bytes: int = 0
     rows: int | None = None
@@ -104,6 +105,14 @@ class Table(Model):
     folders: int = 0
     declared_rows: int | None = None
     columns: tuple[SourceColumn, ...] = ()
+    control: tuple[str, ...] = ()
+    """Keys of the export's small files that describe this table."""
+    unreadable: tuple[str, ...] = ()
+    """Objects whose footer could not be read, up to five; known only where footers were read."""
+
+    @property
+    def can_be_taken(self) -> bool:
+        return self.status in ("complete", "unlisted")
 
 
 class Export(Model):
@@ -154,6 +163,8 @@ class DateStats(Model):
     """What the sampled footers say about one column that could date the rows."""
 
     column: str
+    type: str = ""
+    """As the footer declares it: `date`, `timestamp`, or `text` that looks like dates."""
     first_day: str | None = None
     last_day: str | None = None
     null_share: float | None = None
@@ -191,6 +202,9 @@ class PlanTable(Model):
     member_of: str | None = None
     """task_id of the table that may cover this one."""
     folder: str
+    """Key prefix of the source objects."""
+    target: str
+    """Key prefix of the table's snapshot in the lake."""
     control: tuple[str, ...] = ()
 
     @field_serializer("snapshot")

@@ -49,6 +49,9 @@ from .progress import Progress, Quiet
 from .store import open_store
 from .store.interface import Store, Wanted
 
+MAX_SAMPLED_SUSPECTS = 500
+"""Above this, the footers of suspected duplicates are not looked at: most will be covered."""
+
 Clock = Callable[[], datetime]
 
 
@@ -106,9 +109,7 @@ def _remove_if_dead(folder: Path) -> None:
 # --- scan and plan --------------------------------------------------------------------------------
 
 
-def take_stock(
-    config: Config, *, footers: bool = False, clock: Clock = utc_now, show: Progress | None = None
-) -> Scan:
+def take_stock(config: Config, *, footers: bool = False, clock: Clock = utc_now) -> Scan:
     """Scan the sources: exports, tables, problems."""
     stores = tuple(
         open_store(url, concurrency=config.limits.concurrency) for url in config.source.urls
@@ -118,7 +119,7 @@ def take_stock(
         detected = detect.detect(inventory, folder, clock())
         exports = detected.exports
         if footers:
-            exports = scan.footers(stores, detected.assigned, exports, folder)
+            exports = scan.footers(stores, detected.assigned, exports)
             detected = detect.detect(inventory, folder, clock(), counted=exports)
         return Scan(exports=detected.exports, findings=detected.findings)
 
@@ -148,7 +149,10 @@ def make_plan(config: Config, stores: Stores, folder: Path, clock: Clock) -> Sto
     options = plan_options(config)
     todo = plan.plan(detected, {}, options, prior.done, frozenset(prior.adoptable))
     if any(table.action in ("compact", "decide") for table in todo.tables):
-        samples = scan.sample(stores.sources, detected.assigned, detected.exports)
+        suspects = sum(1 for table in todo.tables if table.action == "decide")
+        wanted = {"compact"} if suspects > MAX_SAMPLED_SUSPECTS else {"compact", "decide"}
+        open_tables = {table.table_no for table in todo.tables if table.action in wanted}
+        samples = scan.sample(stores.sources, detected.assigned, open_tables)
         todo = plan.plan(detected, samples, options, prior.done, frozenset(prior.adoptable))
     return Stock(detected, todo, inventory.control, prior)
 

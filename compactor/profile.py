@@ -16,7 +16,8 @@ A profile of a column is `values` (not NULL), the smallest and largest value, an
 Sums are exact integers of any size. Text bounds are digests, so that a manifest holds no row data.
 DuckDB computes profiles in SQL (expressions from here), Polars over Arrow tables; the Arrow tables
 of *source* files are decoded by pyarrow, which checks page checksums and the gzip trailer: DuckDB
-and Polars both decode a flipped bit in a gzip page into a wrong value without an error.
+and Polars both decode a flipped bit in a gzip page into a wrong value without an error. Arrow's and
+Polars' own parsers type the text, so DuckDB's are checked, too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 Family = Literal["integer", "decimal", "date", "timestamp", "text", "bytes", "float", "other"]
 
+_WIDE = Context(prec=100)
 _INTEGERS = frozenset(
     (
         "BOOLEAN",
@@ -158,7 +160,8 @@ def from_sql(type_name: str, row: Sequence[Any]) -> ColumnProfile:
 
 
 def _unscaled(number: Any, scale: int) -> int | None:
-    return None if number is None else int(Decimal(str(number)).scaleb(scale))
+    # sums have more digits than the default context of 28 keeps
+    return None if number is None else int(Decimal(str(number)).scaleb(scale, _WIDE))
 
 
 def _plain_float(number: float) -> float:
@@ -217,8 +220,6 @@ class Profiler:
     def flush(self) -> None:
         if not self._waiting:
             return
-        import polars as pl
-
         table = pa.concat_tables(self._waiting)
         self._waiting, self._waiting_bytes = [], 0
         self.rows += table.num_rows
@@ -227,10 +228,8 @@ class Profiler:
         # names from exports are hostile: inside Polars, too, columns are called by number
         table = table.select([column.name for column in columns])
         table = table.rename_columns([f"c{column.no}" for column in columns])
-        frame = pl.from_arrow(table)
-        assert isinstance(frame, pl.DataFrame)
         for column in columns:  # typed one after the other: bounds the memory
-            values = frame.get_column(f"c{column.no}")
+            values = table.column(f"c{column.no}")
             self.profiles[column.no].merge(_profile(values, column))
 
     def result(self) -> dict[int, ColumnProfile]:
@@ -238,17 +237,24 @@ class Profiler:
         return self.profiles
 
 
-def _profile(values: pl.Series, column: Profiled) -> ColumnProfile:
+def _profile(values: pa.ChunkedArray, column: Profiled) -> ColumnProfile:
     import polars as pl
 
     kind = family(column.type_name)
-    given = values.len() - values.null_count()
+    given = len(values) - values.null_count
     if given == 0:
         return ColumnProfile()
-    typed = _typed(values, column)
+    try:
+        typed = _typed(values, column)
+    except (pl.exceptions.PolarsError, pa.ArrowException):
+        # this file's column has another type than the first one's: counted, and profiled again
+        # once the types of the whole table are decided
+        return ColumnProfile(unparsed=given)
     count = typed.len() - typed.null_count()
     result = ColumnProfile(values=count, unparsed=given - count)
     match kind:
+        case _ if not _fits(typed, kind):
+            return ColumnProfile(unparsed=given)
         case "integer" | "decimal" | "date" | "timestamp":
             number = typed.cast(pl.Int8) if typed.dtype == pl.Boolean else typed.to_physical()
             result.low, result.high = number.min(), number.max()
@@ -270,37 +276,85 @@ def _profile(values: pl.Series, column: Profiled) -> ColumnProfile:
     return result
 
 
-def _typed(values: pl.Series, column: Profiled) -> pl.Series:
-    """Type source text with Polars' own parsers; what they cannot read becomes NULL."""
+def _fits(typed: pl.Series, kind: Family) -> bool:
+    """True if a column has a type that its family is computed on."""
+    import polars as pl
+
+    dtype = typed.dtype
+    match kind:
+        case "integer":
+            return dtype.is_integer() or dtype == pl.Boolean
+        case "text":
+            return dtype == pl.String
+        case "bytes":
+            return dtype == pl.Binary
+        case "float":
+            return dtype.is_float()
+        case _:
+            return True
+
+
+def _typed(values: pa.ChunkedArray, column: Profiled) -> pl.Series:
+    """Type source values with the parsers of Arrow, else of Polars; what neither reads is NULL.
+
+    Arrow's are ten times as quick, but stop at the first value that they cannot read.
+    """
     import polars as pl
 
     rule = column.rule
-    if rule is None:
-        return values
+    if rule is not None and rule.how in _ARROW_TYPES and pa.types.is_string(values.type):
+        try:
+            return _series(values.cast(_ARROW_TYPES[rule.how]))
+        except pa.ArrowInvalid:
+            return _parsed(_series(values), rule)
+    if rule is not None and rule.how == "decimal":
+        try:
+            return _series(values.cast(pa.decimal128(38, rule.scale)))
+        except pa.ArrowInvalid:
+            return _parsed(_series(values), rule)
+    series = _series(values)
+    if rule is not None and rule.how == "utf8":
+        return series.cast(pl.String, strict=False)
+    kind = family(column.type_name)
+    if kind == "decimal":  # of another scale in this file, or a whole number
+        scale = int(column.type_name.rstrip(")").split(",")[1])
+        return series.cast(pl.Decimal(38, scale))
+    if kind == "timestamp" and series.dtype != pl.Datetime("us"):
+        return series.cast(pl.Datetime("us"))
+    if kind == "text" and series.dtype != pl.String:
+        return series.cast(pl.String)
+    return series
+
+
+_ARROW_TYPES: dict[str, pa.DataType] = {
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us", "UTC"),
+}
+
+
+def _series(values: pa.ChunkedArray) -> pl.Series:
+    import polars as pl
+
+    series = pl.from_arrow(values)
+    assert isinstance(series, pl.Series)
+    return series
+
+
+def _parsed(text: pl.Series, rule: Rule) -> pl.Series:
+    """Type text with Polars' parsers, which make NULL of what they cannot read."""
+    import polars as pl
+
     match rule.how:
         case "date":
-            return values.str.to_date("%Y-%m-%d", strict=False)
-        case "timestamp":
-            return values.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
-        case "timestamptz":
-            local = values.str.strip_suffix("+00")
+            return text.str.to_date("%Y-%m-%d", strict=False)
+        case "timestamp" | "timestamptz":
+            local = text.str.strip_suffix("+00") if rule.how == "timestamptz" else text
             return local.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
-        case "decimal":
-            return values.to_frame("v").select(
-                pl.col("v").str.to_decimal(scale=rule.scale).cast(pl.Decimal(38, rule.scale))
-            )["v"]
-        case "utf8":
-            return values.cast(pl.String, strict=False)
         case _:
-            pass
-    kind = family(rule.target)
-    if kind == "decimal" and not isinstance(values.dtype, pl.Decimal):
-        return values.cast(pl.Decimal(38, 0))
-    if kind == "timestamp" and values.dtype != pl.Datetime("us"):
-        return values.cast(pl.Datetime("us"))
-    if kind == "text" and values.dtype != pl.String:
-        return values.cast(pl.String)
-    return values
+            wide = pl.Decimal(38, rule.scale)
+            parsed = pl.col("v").str.to_decimal(scale=rule.scale).cast(wide)
+            return text.to_frame("v").select(parsed)["v"]
 
 
 def scan_written(

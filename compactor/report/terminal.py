@@ -273,8 +273,9 @@ def _findings(found: Iterable[Finding]) -> list[str]:
         many = f" ({len(kind.found):,})" if len(kind.found) > 1 else ""
         lines.append(f"  {kind.severity} {name(kind.kind, 60)}{many}")
         for finding in kind.found[:_PER_KIND]:
-            table = f"{name(finding.table)}: " if finding.table else ""
-            lines += _wrapped(table + findings.message(finding), "    ")
+            named = not finding.table or finding.message.startswith(finding.table)
+            table = "" if named else f"{name(finding.table)}: "
+            lines += _wrapped(table + finding.message, "    ")
         lines += _more(len(kind.found) - _PER_KIND, "finding", "    ")
         hint = findings.hint(kind.found[0]) or kind.advice
         if hint:

@@ -20,7 +20,7 @@ from ..errors import ConfigError
 from .interface import LISTING_SCHEMA, Fetched, Object, Retention, Wanted
 from .s3_bulk import Bulk
 from .s3_client import Connection, Patience, boto_translated
-from .s3_list import list_objects
+from .s3_list import Lister
 from .s3_write import Writer, check_lock_support, describe
 
 _ROWS_PER_TABLE = 20_000
@@ -45,6 +45,7 @@ class S3Store:
             concurrency=max(1, concurrency),
             patience=patience or Patience(),
         )
+        self._lister = Lister(self._connection)
         self._bulk = Bulk(self._connection, self._prefix)
         self._writer = Writer(self._connection, self._prefix)
 
@@ -52,7 +53,7 @@ class S3Store:
         """Yield every object whose key starts with `prefix`, in tables of some 20,000 rows."""
         pages: builtins.list[pa.Table] = []
         rows = 0
-        for page in list_objects(self._connection, self._prefix + prefix):
+        for page in self._lister.list(self._prefix + prefix):
             if len(page):
                 pages.append(page)
                 rows += len(page)

@@ -16,6 +16,7 @@ import queue
 import random
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +36,8 @@ _MEMORY = 256 << 20
 _CHUNK = 4 << 20
 _CHUNKED_COST = 3 * _CHUNK
 """One chunk here, one being filled, one in the connection."""
+_GATHER_S = 0.002
+"""Results are taken in handfuls: waking up for each one is a thread switch each."""
 _AWKWARD = re.compile(r"(^|/)(\.{0,2})(/|$)|[\x00-\x1f\x7f]")
 """Keys that obstore refuses or changes: empty, `.` and `..` segments, a slash at the end, control
 characters. S3 allows them all, so they go through boto3."""
@@ -197,7 +200,7 @@ class Bulk:
 
 
 class _BotoAnswer:
-    """The little of obstore's GetResult that is used here, for keys that obstore cannot ask for."""
+    """What is used here of obstore's GetResult, for keys that obstore cannot ask for."""
 
     def __init__(self, connection: Connection, key: str, tag: str | None, start: int) -> None:
         conditions = {"IfMatch": tag} if tag else {}
@@ -261,24 +264,26 @@ class _Ended:
 def _in_parallel(count: int, work: _Work[Answer], threads: int) -> Iterator[Answer]:
     """Yield work(0..count-1) in order of completion.
 
-    At most `2 * threads` results wait to be taken. When the caller goes away or an exception comes
-    out of `work`, nothing new is started, and this returns when all threads have ended.
+    When some `2 * threads` results wait to be taken, nothing new is started. When the caller goes
+    away or an exception comes out of `work`, nothing new is started either, and this returns when
+    all threads have ended.
     """
     threads = min(threads, count)
-    results: queue.Queue[Answer | _Ended] = queue.Queue(maxsize=2 * threads)
-    stop = threading.Event()
-    numbers = iter(range(count))
-    numbers_lock = threading.Lock()
+    results: queue.SimpleQueue[Answer | _Ended] = queue.SimpleQueue()
+    stop, taken = threading.Event(), threading.Condition()
+    numbers = iter(range(count))  # taking the next one is atomic
+
+    def has_room() -> bool:
+        return results.qsize() < 2 * threads or stop.is_set()
 
     def run() -> None:
         ended = _Ended()
         try:
-            while not stop.is_set():
-                with numbers_lock:
-                    index = next(numbers, -1)
-                if index < 0:
-                    break
+            while not stop.is_set() and (index := next(numbers, -1)) >= 0:
                 results.put(work(index, stop))
+                if not has_room():
+                    with taken:
+                        taken.wait_for(has_room)
         except BaseException as error:  # noqa: BLE001 (raised again in the caller's thread)
             ended = _Ended(error)
         results.put(ended)
@@ -289,14 +294,29 @@ def _in_parallel(count: int, work: _Work[Answer], threads: int) -> Iterator[Answ
             threading.Thread(target=run, name="s3-read", daemon=True).start()
             running += 1
         while running:
-            result = results.get()
-            if not isinstance(result, _Ended):
-                yield result
-                continue
-            running -= 1
-            if result.error is not None:
-                raise result.error
+            handful = _drained(results)
+            with taken:
+                taken.notify_all()
+            ended = [result for result in handful if isinstance(result, _Ended)]
+            running -= len(ended)
+            for failure in filter(None, (result.error for result in ended)):
+                raise failure
+            for result in handful:
+                if not isinstance(result, _Ended):
+                    yield result
     finally:
         stop.set()
+        with taken:
+            taken.notify_all()
         while running:
             running -= isinstance(results.get(), _Ended)
+
+
+def _drained(results: queue.SimpleQueue[Any]) -> list[Any]:
+    """Wait for a result and return all there are."""
+    taken = [results.get()]
+    time.sleep(_GATHER_S)
+    with contextlib.suppress(queue.Empty):
+        while True:
+            taken.append(results.get_nowait())
+    return taken

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,13 +21,11 @@ from urllib.parse import urlsplit
 
 import boto3
 import botocore.exceptions as boto_errors
-import obstore.exceptions as obstore_errors
 from botocore.config import Config
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store as Remote
 
 from ..errors import (
-    AlreadyExists,
     Changed,
     CompactorError,
     ConfigError,
@@ -39,7 +38,6 @@ from ..errors import (
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
 
-_NOT_FOUND = {"404", "NoSuchKey", "NotFound", "NoSuchVersion", "NoSuchBucket", "NoSuchUpload"}
 _LOCK_MISSING = {"ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration"}
 _KEYS_REFUSED = {
     "InvalidAccessKeyId",
@@ -48,7 +46,6 @@ _KEYS_REFUSED = {
     "InvalidToken",
     "RequestTimeTooSkewed",
 }
-_DENIED = {"403", "AccessDenied", "Forbidden", "AllAccessDisabled", *_KEYS_REFUSED}
 _CREDENTIALS_TTL = timedelta(minutes=10)
 """obstore asks again 5 minutes before this ends, and botocore never hands out credentials that end
 within the next 10: none is used after its end. obstore's default, 30 minutes, would allow it."""
@@ -86,8 +83,7 @@ class Connection:
         with boto_translated("connect to S3", f"s3://{bucket}"):
             self.session = session or boto3.Session()
             self.region = self.session.region_name or os.environ.get("AWS_REGION", "")
-            # a region of its own is only a name where an endpoint is set
-            self.client = self._boto(self.region or "us-east-1", patience.attempts)
+            self.client = self.boto_client(patience.attempts)
             self.is_aws = "amazonaws." in self.client.meta.endpoint_url
             if self.session.get_credentials() is None:
                 raise boto_errors.NoCredentialsError
@@ -96,10 +92,11 @@ class Connection:
                 f"cannot connect to s3://{bucket}: no AWS region is configured",
                 hint="set AWS_REGION, `region` in the profile, or AWS_ENDPOINT_URL for another S3",
             )
-        self.write_client = self._boto(self.region or "us-east-1", attempts=1)
+        self.write_client = self.boto_client(attempts=1)
         """Never repeats by itself: a PUT whose answer was lost may have been carried out."""
 
-    def _boto(self, region: str, attempts: int) -> Any:
+    def boto_client(self, attempts: int, region: str = "") -> Any:
+        """Return a new boto3 client for S3; boto3 clients are safe to share between threads."""
         config = Config(
             connect_timeout=self.patience.connect_timeout_s,
             read_timeout=self.patience.read_timeout_s,
@@ -108,6 +105,8 @@ class Connection:
             # the server checks the digest of what it received, with TLS as well
             s3={"payload_signing_enabled": True},
         )
+        # where an endpoint is set, the region is only a name
+        region = region or self.region or "us-east-1"
         return self.session.client("s3", region_name=region, config=config)
 
     @property
@@ -121,7 +120,9 @@ class Connection:
 
     def _make_remote(self) -> Remote:
         region = self._bucket_region() if self.is_aws else self.region or "us-east-1"
-        client = self.client if region == self.region else self._boto(region, attempts=1)
+        client = (
+            self.client if region == self.region else self.boto_client(attempts=1, region=region)
+        )
         # a signed URL shows the host and style (path or virtual host) that botocore has settled on
         signed = urlsplit(
             client.generate_presigned_url("get_object", Params={"Bucket": self.bucket, "Key": "k"})
@@ -202,44 +203,45 @@ def boto_translated(doing: str, where: str, key: str = "") -> Iterator[None]:
 def from_client_error(
     error: boto_errors.ClientError, doing: str, where: str, key: str = ""
 ) -> CompactorError:
-    """Return our error for an answer that S3 gave."""
-    code, status = client_error_code(error), client_error_status(error)
-    said = str(error.response.get("Error", {}).get("Message", "")) or "no explanation"
-    text = f"cannot {doing} ({where}): S3 answered {status} {code}: {said}"
+    """Return our error for an answer that boto3 got."""
+    said = str(error.response.get("Error", {}).get("Message", ""))
+    answer = (client_error_status(error), client_error_code(error), said)
+    return _from_answer(*answer, f"cannot {doing} ({where})", key)
+
+
+def from_obstore_error(error: Exception, doing: str, where: str, key: str = "") -> CompactorError:
+    """Return our error for what obstore raised; S3's own words are in its text."""
+    text = str(error).split("\n\nDebug source:")[0].strip()
+    status = re.search(r"status code: (\d{3})", text)
+    if status is None:
+        hint = "check the endpoint (AWS_ENDPOINT_URL) and the network, then run again"
+        return StoreError(f"cannot {doing} ({where}): {text}", key=key, hint=hint)
+    code = re.search(r"<Code>(.*?)</Code>", text)
+    said = re.search(r"<Message>(.*?)</Message>", text)
+    answer = (int(status[1]), code[1] if code else "", said[1] if said else "")
+    return _from_answer(*answer, f"cannot {doing} ({where})", key)
+
+
+def _from_answer(status: int, code: str, said: str, start: str, key: str) -> CompactorError:
+    said = said or "no explanation"
+    text = f"{start}: S3 answered {status} {code}: {said}"
     if code == "NoSuchBucket":
         return NotFound(text, key=key, hint="check the bucket's name, the account and the endpoint")
     if code in _LOCK_MISSING or (status == 400 and "objectlock" in said.lower().replace(" ", "")):
         return LockUnsupported(text, key=key, hint="use a bucket created with Object Lock")
     # 405: the current version is a delete marker
-    if code in _NOT_FOUND or status == 404 or code == "MethodNotAllowed":
+    if status in (404, 405):
         return NotFound(text, key=key, hint="list again: it may have been removed since")
     if code == "InvalidObjectState":
         hint = "the object is in an archive storage class; restore it first (RestoreObject)"
         return StoreError(text, key=key, hint=hint)
     if code in _KEYS_REFUSED:
         return Denied(text, key=key, hint="check the credentials and this machine's clock")
-    if code in _DENIED or status == 403:
+    if status in (401, 403):
         return Denied(text, key=key, hint="check IAM policy, bucket policy and KMS key policy")
     if status == 412:
         return Changed(text, key=key, hint="the object changed since it was listed; scan again")
-    return StoreError(text, key=key, hint="run again; if it persists, see the service's status")
-
-
-def from_obstore_error(error: Exception, doing: str, where: str, key: str = "") -> CompactorError:
-    """Return our error for what obstore raised."""
-    said = str(error).split("\n\nDebug source:")[0].strip()
-    text = f"cannot {doing} ({where}): {said}"
-    if "InvalidObjectState" in said:
-        hint = "the object is in an archive storage class; restore it first (RestoreObject)"
+    if status in (301, 307):
+        hint = "the bucket is in another region: set AWS_REGION to it"
         return StoreError(text, key=key, hint=hint)
-    match error:
-        case FileNotFoundError():
-            return NotFound(text, key=key, hint="list again: it may have been removed since")
-        case obstore_errors.PreconditionError() | obstore_errors.NotModifiedError():
-            return Changed(text, key=key, hint="the object changed since it was listed; scan again")
-        case obstore_errors.PermissionDeniedError() | obstore_errors.UnauthenticatedError():
-            return Denied(text, key=key, hint="check IAM policy, bucket policy and KMS key policy")
-        case obstore_errors.AlreadyExistsError():
-            return AlreadyExists(text, key=key)
-        case _:
-            return StoreError(text, key=key, hint="check the network and the endpoint, run again")
+    return StoreError(text, key=key, hint="run again; if it persists, see the service's status")

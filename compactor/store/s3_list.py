@@ -18,6 +18,7 @@ API: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html (rea
 
 from __future__ import annotations
 
+import builtins
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -26,6 +27,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
+import botocore.handlers
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -39,7 +41,6 @@ _GROUPS = 32
 """Split into at least so many beginnings."""
 _FOLDER_PAGES = 4
 """More pages of folder names than this, and listing flat is cheaper."""
-_EVENT = "before-parse.s3.ListObjectsV2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,66 +66,98 @@ class _Result:
     jobs: list[_Job] = field(default_factory=list)
 
 
-def list_objects(connection: Connection, prefix: str) -> Iterator[pa.Table]:
-    """Yield one table per answer; keys are whole keys."""
-    connection.client.meta.events.register(_EVENT, _parse_answer, unique_id="compactor-list")
-    waiting = deque([_Job(prefix=prefix)])
-    running: set[Future[_Result]] = set()
-    pool = ThreadPoolExecutor(min(_THREADS, connection.concurrency), "s3-list")
-    try:
-        while waiting or running:
-            # no more at a time than there are threads: answers that nobody takes do not pile up
-            while waiting and len(running) < _THREADS:
-                running.add(pool.submit(_work, connection, waiting.popleft()))
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                result = future.result()
-                waiting.extend(result.jobs)
-                yield from result.tables
-    finally:
-        pool.shutdown(cancel_futures=True)
+class Lister:
+    """Lists one bucket."""
 
+    def __init__(self, connection: Connection) -> None:
+        self._bucket = connection.bucket
+        self._threads = min(_THREADS, connection.concurrency)
+        self._client = connection.boto_client(connection.patience.attempts)
+        events = self._client.meta.events
+        # botocore parses every answer twice, first to see whether it is an error sent with status
+        # 200; `_parse_answer` does both
+        twice = getattr(botocore.handlers, "_handle_200_error", None)
+        events.unregister("before-parse.s3.*", twice)
+        events.register("before-parse.s3.ListObjectsV2", _parse_answer)
 
-def _work(connection: Connection, job: _Job) -> _Result:
-    if job.first_page is not None:
-        return _split(connection, job.prefix, job.first_page)
-    page = _request(connection, job.prefix, token=job.token)
-    if page.token is None:
-        return _Result([page.objects])
-    if job.token is None and _has_folders(page, job.prefix):
-        return _Result(jobs=[_Job(prefix=job.prefix, first_page=page)])
-    return _Result([page.objects], [_Job(prefix=job.prefix, token=page.token)])
+    def list(self, prefix: str) -> Iterator[pa.Table]:
+        """Yield one table per answer; keys are whole keys."""
+        waiting = deque([_Job(prefix=prefix)])
+        running: set[Future[_Result]] = set()
+        pool = ThreadPoolExecutor(self._threads, "s3-list")
+        try:
+            while waiting or running:
+                # no more at a time than there are threads: answers nobody takes do not pile up
+                while waiting and len(running) < self._threads:
+                    running.add(pool.submit(self._work, waiting.popleft()))
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    result = future.result()
+                    waiting.extend(result.jobs)
+                    yield from result.tables
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _work(self, job: _Job) -> _Result:
+        if job.first_page is not None:
+            return self._split(job.prefix, job.first_page)
+        page = self._request(job.prefix, token=job.token)
+        if page.token is None:
+            return _Result([page.objects])
+        if job.token is None and _has_folders(page, job.prefix):
+            return _Result(jobs=[_Job(prefix=job.prefix, first_page=page)])
+        return _Result([page.objects], [_Job(prefix=job.prefix, token=page.token)])
+
+    def _split(self, prefix: str, first: _Page) -> _Result:
+        """Enumerate what lies directly under the prefix, and make listings of its parts."""
+        tables: builtins.list[pa.Table] = []
+        folders: builtins.list[str] = []
+        token: str | None = None
+        for number in range(_FOLDER_PAGES):
+            page = self._request(prefix, token=token, delimiter="/")
+            tables.append(page.objects)
+            folders += page.folders
+            token = page.token
+            if token is None or (number == 0 and not folders):
+                break
+        if token is not None:
+            return _Result([first.objects], [_Job(prefix=prefix, token=first.token)])
+        direct = pa.concat_tables(tables)
+        if len(folders) + len(direct) <= _FEW_ENTRIES:
+            return _Result([direct], [_Job(prefix=folder) for folder in folders])
+        keys = direct["key"].to_pylist()
+        length = _beginning_length([*folders, *keys], len(prefix))
+        # a key shorter than the beginnings is under none of them; a longer one is under exactly one
+        is_short = pc.less(pc.utf8_length(direct["key"]), length)
+        longer = (key for key in keys if len(key) >= length)
+        beginnings = {name[:length] for name in (*folders, *longer)}
+        return _Result([direct.filter(is_short)], [_Job(prefix=b) for b in sorted(beginnings)])
+
+    def _request(
+        self, prefix: str, *, token: str | None = None, delimiter: str | None = None
+    ) -> _Page:
+        arguments: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix}
+        if token is not None:
+            arguments["ContinuationToken"] = token
+        if delimiter is not None:
+            arguments["Delimiter"] = delimiter
+        where = f"s3://{self._bucket}/{prefix}"
+        with boto_translated("list", where):
+            answer = self._client.list_objects_v2(**arguments)
+        page: _Page | None = answer.get("Page")
+        if page is None:
+            raise StoreError(
+                f"cannot list ({where}): the answer is no ListBucketResult",
+                hint="is the endpoint (AWS_ENDPOINT_URL) an S3 endpoint?",
+            )
+        if page.token is not None and page.token == token:
+            raise StoreError(f"cannot list ({where}): the server gave the same continuation twice")
+        return page
 
 
 def _has_folders(page: _Page, prefix: str) -> bool:
     names = pc.utf8_slice_codeunits(page.objects["key"], len(prefix))
     return bool(pc.any(pc.match_substring(names, "/")).as_py())
-
-
-def _split(connection: Connection, prefix: str, first: _Page) -> _Result:
-    """Enumerate what lies directly under the prefix, and make listings of its parts."""
-    tables: list[pa.Table] = []
-    folders: list[str] = []
-    token: str | None = None
-    for number in range(_FOLDER_PAGES):
-        page = _request(connection, prefix, token=token, delimiter="/")
-        tables.append(page.objects)
-        folders += page.folders
-        token = page.token
-        if token is None or (number == 0 and not folders):
-            break
-    if token is not None:
-        return _Result([first.objects], [_Job(prefix=prefix, token=first.token)])
-    direct = pa.concat_tables(tables)
-    if len(folders) + len(direct) <= _FEW_ENTRIES:
-        return _Result([direct], [_Job(prefix=folder) for folder in folders])
-    keys = direct["key"].to_pylist()
-    length = _beginning_length([*folders, *keys], len(prefix))
-    # a key shorter than the beginnings is under none of them; a longer one is under exactly one
-    is_short = pc.less(pc.utf8_length(direct["key"]), length)
-    longer = (key for key in keys if len(key) >= length)
-    beginnings = {name[:length] for name in (*folders, *longer)}
-    return _Result([direct.filter(is_short)], [_Job(prefix=b) for b in sorted(beginnings)])
 
 
 def _beginning_length(names: list[str], shortest: int) -> int:
@@ -140,28 +173,6 @@ def _beginning_length(names: list[str], shortest: int) -> int:
     return longest
 
 
-def _request(
-    connection: Connection, prefix: str, *, token: str | None = None, delimiter: str | None = None
-) -> _Page:
-    arguments: dict[str, Any] = {"Bucket": connection.bucket, "Prefix": prefix}
-    if token is not None:
-        arguments["ContinuationToken"] = token
-    if delimiter is not None:
-        arguments["Delimiter"] = delimiter
-    where = f"s3://{connection.bucket}/{prefix}"
-    with boto_translated("list", where):
-        answer = connection.client.list_objects_v2(**arguments)
-    page: _Page | None = answer.get("Page")
-    if page is None:
-        raise StoreError(
-            f"cannot list ({where}): the answer is no ListBucketResult",
-            hint="is the endpoint (AWS_ENDPOINT_URL) an S3 endpoint?",
-        )
-    if page.token is not None and page.token == token:
-        raise StoreError(f"cannot list ({where}): the server gave the same continuation twice")
-    return page
-
-
 def _parse_answer(
     response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
 ) -> None:
@@ -170,14 +181,15 @@ def _parse_answer(
         return
     try:
         root = ElementTree.fromstring(response_dict["body"])
-    except ElementTree.ParseError as error:
-        raise StoreError(
-            f"cannot list: the server's answer is not complete XML ({error})", hint="run again"
-        ) from error
+    except ElementTree.ParseError:
+        response_dict["status_code"] = 500  # cut short: botocore repeats the request
+        return
     space, _brace, name = root.tag.rpartition("}")
     if name == "ListBucketResult":
         customized_response_dict["Page"] = _page(root, f"{space}}}" if space else "")
         response_dict["body"] = b"<ListBucketResult/>"
+    elif name == "Error":
+        response_dict["status_code"] = 500
 
 
 def _page(root: ElementTree.Element, space: str) -> _Page:

@@ -18,17 +18,18 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html (read 202
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import random
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import botocore.exceptions as boto_errors
 
-from ..errors import AlreadyExists, LockUnsupported, NotFound, StoreError
+from ..errors import AlreadyExists, Denied, LockUnsupported, NotFound, StoreError
 from .interface import Object, Retention
 from .s3_client import (
     Connection,
@@ -45,11 +46,10 @@ _REPEATABLE = {
     "ServiceUnavailable",
     "OperationAborted",
     "ConditionalRequestConflict",
-    "BadDigest",
-    "XAmzContentSHA256Mismatch",
     "IncompleteBody",
 }
-"""BadDigest and its like: the bytes were damaged on the way, and refused."""
+_DAMAGED = {"BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest"}
+"""The store refused bytes that do not match their digest: damaged on the way, or changed here."""
 
 
 def describe(
@@ -147,7 +147,14 @@ class Writer:
             }
         if storage_class is not None:
             request["StorageClass"] = storage_class
-        written = self._put_once(key, body, request, only_if_absent=only_if_absent)
+        try:
+            written = self._put_once(key, body, request, only_if_absent=only_if_absent)
+        except (Denied, NotFound, AlreadyExists):
+            raise
+        except StoreError:
+            if retention is not None:
+                check_lock_support(self._connection)  # says so, if that is why
+            raise
         found = written.sha256 or written.metadata.get("sha256")
         if written.size_bytes != size or found != sha256:
             raise StoreError(
@@ -203,6 +210,7 @@ class Writer:
                     )
                 return describe(self._connection, self._prefix, key, answer.get("VersionId"))
             except (boto_errors.ClientError, boto_errors.HTTPClientError) as error:
+                self._check_digest(error, key, body, request)
                 refused = _is_refused_condition(error)
                 if not refused and not _is_repeatable(error):
                     with boto_translated("write", self._where(key), key):
@@ -221,6 +229,22 @@ class Writer:
                 limit = min(patience.backoff_max_s, patience.backoff_s * 2 ** (attempt - 1))
                 time.sleep(limit * random.uniform(0.5, 1.0))
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _check_digest(
+        self, error: Exception, key: str, body: Path | bytes, request: Mapping[str, Any]
+    ) -> None:
+        """Raise if it was not the way that changed the bytes."""
+        if _code(error) not in _DAMAGED:
+            return
+        with _opened(body) as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != request["Metadata"]["sha256"]:
+            raise StoreError(
+                f"{self._where(key)} was not written: its bytes have SHA-256 {found}, "
+                f"announced was {request['Metadata']['sha256']}",
+                key=key,
+                hint="has the file changed since it was hashed?",
+            ) from error
 
     def _present(self, key: str) -> Object | None:
         try:
@@ -299,17 +323,19 @@ def _condition(present: Object | None) -> dict[str, str]:
     return {"IfNoneMatch": "*"} if present is None else {"IfMatch": f'"{present.etag}"'}
 
 
+def _code(error: Exception) -> str:
+    return client_error_code(error) if isinstance(error, boto_errors.ClientError) else ""
+
+
 def _is_refused_condition(error: Exception) -> bool:
-    if not isinstance(error, boto_errors.ClientError):
-        return False
-    return client_error_status(error) == 412 or client_error_code(error) == "NotImplemented"
+    return _code(error) in ("PreconditionFailed", "412", "NotImplemented")
 
 
 def _is_repeatable(error: Exception) -> bool:
     if not isinstance(error, boto_errors.ClientError):
         return True
-    return client_error_status(error) >= 500 or client_error_code(error) in _REPEATABLE
+    return client_error_status(error) >= 500 or _code(error) in _REPEATABLE | _DAMAGED
 
 
-def _opened(body: Path | bytes) -> BinaryIO:
+def _opened(body: Path | bytes) -> io.BytesIO | io.BufferedReader:
     return io.BytesIO(body) if isinstance(body, bytes) else body.open("rb")

@@ -1,7 +1,7 @@
 -- plan/objects: the data objects of some tables
--- params:  $listing VARCHAR (assigned listing, Parquet), $tables INTEGER[]
+-- params:  $assigned VARCHAR (Parquet), $tables INTEGER[]
 -- returns: table_no INTEGER, key VARCHAR, size_bytes BIGINT, etag VARCHAR; sorted
 SELECT table_no, key, size_bytes, etag
-FROM read_parquet($listing)
+FROM read_parquet($assigned)
 WHERE role = 'data' AND table_no IN (SELECT unnest($tables::INTEGER[]))
 ORDER BY table_no, key
