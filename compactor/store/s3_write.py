@@ -48,6 +48,7 @@ _REPEATABLE = {
     "ConditionalRequestConflict",
     "IncompleteBody",
 }
+_FAILURES = (boto_errors.ClientError, boto_errors.HTTPClientError, boto_errors.ConnectionError)
 _DAMAGED = {"BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest"}
 """The store refused bytes that do not match their digest: damaged on the way, or changed here."""
 
@@ -209,7 +210,7 @@ class Writer:
                         Body=stream, **request, **condition
                     )
                 return describe(self._connection, self._prefix, key, answer.get("VersionId"))
-            except (boto_errors.ClientError, boto_errors.HTTPClientError) as error:
+            except _FAILURES as error:
                 self._check_digest(error, key, body, request)
                 refused = _is_refused_condition(error)
                 if not refused and not _is_repeatable(error):

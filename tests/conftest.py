@@ -1,0 +1,88 @@
+"""Fixtures that more than one test module needs."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import boto3
+import botocore.loaders
+import pytest
+
+from compactor.seaweed import SeaweedServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Server:
+    """An S3 endpoint for tests, and the variables that point AWS tools at it."""
+
+    endpoint: str
+    env: dict[str, str]
+    limited_env: dict[str, str] | None
+    """Of a user who may use nothing but buckets named `limited...`; None where there is none."""
+
+    def client(self):
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"],
+            region_name=self.env.get("AWS_REGION", "us-east-1"),
+        )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_loader() -> Iterator[None]:
+    """Let all boto3 sessions share what they read from botocore's data files: 60 ms each."""
+    loader = botocore.loaders.create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.loaders, "create_loader", lambda *_: loader)
+        yield
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """SeaweedFS, or the endpoint in COMPACTOR_TEST_S3_URL with the AWS_* variables beside it."""
+    if endpoint := os.environ.get("COMPACTOR_TEST_S3_URL"):
+        env = {name: text for name, text in os.environ.items() if name.startswith("AWS_")}
+        yield S3Server(
+            endpoint=endpoint, env={**env, "AWS_ENDPOINT_URL": endpoint}, limited_env=None
+        )
+        return
+    with SeaweedServer() as server:
+        yield S3Server(
+            endpoint=server.endpoint, env=server.env(), limited_env=server.env(limited=True)
+        )
+
+
+@pytest.fixture
+def s3_env(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """Point the AWS tools of this process at the server, and at nothing of the user's."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name, text in s3_server.env.items():
+        monkeypatch.setenv(name, text)
+    return s3_server
+
+
+@pytest.fixture
+def bucket(s3_env: S3Server) -> Callable[[], str]:
+    """Make a new bucket at every call; returns its name."""
+    return lambda: _new_bucket(s3_env, "plain", with_lock=False)
+
+
+@pytest.fixture
+def lock_bucket(s3_env: S3Server) -> Callable[[], str]:
+    """Make a new bucket with Object Lock (and versioning) at every call; returns its name."""
+    return lambda: _new_bucket(s3_env, "lock", with_lock=True)
+
+
+def _new_bucket(server: S3Server, kind: str, *, with_lock: bool) -> str:
+    name = f"{kind}-{uuid.uuid4().hex}"
+    server.client().create_bucket(Bucket=name, ObjectLockEnabledForBucket=with_lock)
+    return name
