@@ -195,7 +195,8 @@ def _bars(
         def _tooltip_and_print_values(self, *_: Any) -> None:
             return
 
-    every = max(1, -(-len(labels) // (5 if len(labels[0]) > 7 else 9)))
+    room = 9 if max(map(len, labels)) <= 5 else 6 if len(labels[0]) <= 7 else 5
+    every = max(1, -(-len(labels) // room))
     ticks = [step * index for index in range(round(top / step) + 1)]
     chart = Bars(
         width=_WIDTH,

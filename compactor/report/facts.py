@@ -104,7 +104,7 @@ def state_label(table: TableResult, state: State) -> str:
             known = any(check.status == "pass" for check in table.checks)
             return "Done, partly verified" if known else "Not verified"
         case "covered":
-            return "Duplicate, not stored twice"
+            return "Duplicate"
         case "done":
             return "Done" if table.status == "done" else "Done by an earlier run"
 

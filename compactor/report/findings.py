@@ -84,9 +84,9 @@ def hint(finding: Finding) -> str:
 def extras(finding: Finding) -> list[tuple[str, str]]:
     """Return the labelled fields that a finding has beside the common ones."""
     return [
-        (words.name(key.replace("_", " "), 60), _extra(key, value))
+        (words.name(key.replace("_usd", "").replace("_", " "), 60), _extra(key, value))
         for key, value in sorted((finding.model_extra or {}).items())
-        if key != "hint" and value not in (None, "", [], {})
+        if key not in ("hint", "histogram_edges") and value not in (None, "", [], {})
     ]
 
 

@@ -116,6 +116,7 @@ def html(result: RunResult) -> str:
         findings=_findings(result.findings, Budget().listed),
         overview=_overview(result),
         tables=tables,
+        several=len({table.export_id for table in result.tables}) > 1,
         failed=[table for table in tables if table["state"] == "failed"],
         states=_state_options(result),
         skipped=_skipped(result.skipped),
@@ -285,7 +286,8 @@ def _table(
         else "",
         "label": state_label(table, state),
         "is_open": state == "failed" and number < budget.open_tables,
-        "checks_line": _checks_line(tally) or ("" if table.status == "covered" else "no checks"),
+        "checks_line": _checks_line(tally)
+        or ("not stored twice" if table.status == "covered" else "no checks"),
         "problems": _problems(table.checks, budget.listed),
         "passed": _passed(table.checks, budget.passed),
         "columns": _columns(table, budget.columns),

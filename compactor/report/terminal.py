@@ -165,8 +165,10 @@ def _result_tables(result: RunResult) -> list[str]:
         key=lambda pair: (STATE_ORDER[pair[1]], pair[0].database, pair[0].table),
     )
     labels = {id(table): state_label(table, state) for table, state in pairs}
+    several = len({table.export_id for table, _ in pairs}) > 1
     columns: list[tuple[str, Callable[[TableResult], str]]] = [
         ("table", lambda table: f"{name(table.database, 20)} {name(table.table, _NAME)}"),
+        *([("export", lambda table: name(table.export_id, 30))] if several else []),
         ("result", lambda table: labels[id(table)]),
         ("objects>", lambda table: count(table.source_files)),
         ("files>", lambda table: _written(table, count(table.output_files))),
@@ -198,9 +200,17 @@ def _plan_tables(tables: Sequence[PlanTable]) -> list[str]:
         ("before>", lambda table: size(table.source_bytes)),
         ("after>", lambda table: f"~{size(table.estimated_output_bytes)}"),
         ("partition", partition),
-        ("because", lambda table: words.visible(table.partition_reason, 60)),
     ]
-    return _listing("TABLES", tables, columns, "table")
+    return _listing("TABLES", tables, columns, "table", note=_reasons)
+
+
+def _reasons(table: PlanTable) -> list[str]:
+    """Return why a table is divided as it is."""
+    if table.action != "compact":
+        return []
+    return _wrapped(
+        f"{table.partition_reason}; grain {table.grain}: {table.grain_reason}", "      "
+    )
 
 
 def _skipped(plan: Plan) -> list[str]:
@@ -305,7 +315,12 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _listing(
-    title: str, items: Sequence[T], columns: Sequence[tuple[str, Callable[[T], str]]], noun: str
+    title: str,
+    items: Sequence[T],
+    columns: Sequence[tuple[str, Callable[[T], str]]],
+    noun: str,
+    *,
+    note: Callable[[T], list[str]] | None = None,
 ) -> list[str]:
     """Return an aligned table; a heading that ends in `>` aligns its column to the right."""
     if not items:
@@ -314,12 +329,14 @@ def _listing(
     cells += [[show(item) for _, show in columns] for item in items[:_ROWS]]
     widths = [max(_width(row[index]) for row in cells) for index in range(len(columns))]
     lines = ["", title] if title else []
-    for row in cells:
+    for number, row in enumerate(cells):
         shown = []
         for (heading, _), cell, width in zip(columns, row, widths, strict=True):
             space = " " * (width - _width(cell))
             shown.append(space + cell if heading.endswith(">") else cell + space)
         lines.append("  " + "  ".join(shown).rstrip())
+        if note is not None and number:
+            lines += note(items[number - 1])
     return lines + _more(len(items) - _ROWS, noun, "  ")
 
 
