@@ -143,7 +143,7 @@ def rows_over_time(dated: Calendar, *, draw: bool = True) -> Chart:
     if pairs:
         most = max(pairs, key=lambda pair: pair[1])
         words = (
-            f"{count(sum(rows))} rows from {pairs[0][0]} to {pairs[-1][0]}; "
+            f"{count(sum(rows))} rows in date partitions, {pairs[0][0]} to {pairs[-1][0]}; "
             f"most in {most[0]}: {count(most[1])}."
         )
     else:
