@@ -25,7 +25,7 @@ SHRINK = 0.8
 GrainSetting = Literal["auto", "day", "month", "year", "none"]
 
 _DATE_TYPE = re.compile(r"(?i)^(?:date|datetime|timestamp)(?![a-z])")
-"""`date`, `datetime`, `timestamp`, `timestamp with(out) time zone`: what PostgreSQL and MySQL say."""
+"""`date`, `datetime`, `timestamp`, `timestamp with(out) time zone`: PostgreSQL's, MySQL's."""
 
 _NAMES: tuple[tuple[str, int, str], ...] = (
     (r"(?:row_|record_)?(?:created|creation|create|inserted|insert|added)"

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,57 +27,22 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from . import observe
+from .found import Found, Root, match
+from .inventory import Detected, Inventory
 from .model import SIZE_EDGES, Export, Finding, Table
-from .nominate import Nominations, nominate
+from .nominate import nominate
 from .readers import READERS
-from .readers.interface import ExportFacts, Reader, TableFacts, any_of
-from .scan import Inventory
+from .readers.interface import ExportFacts, Reader, any_of
 from .sql import connect, query, rows
 
 if TYPE_CHECKING:
     import duckdb
 
+__all__ = ["Detected", "detect"]
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Detected:
-    exports: tuple[Export, ...]
-    """By source, root and database; tables by name, numbered from 1 in that order."""
-    findings: tuple[Finding, ...]
-    assigned: Path
-    """Parquet, sorted by table_no and key: source, key, size_bytes, etag, modified_at, version_id,
-    role, table_no (data only), reason (NULL if a task will take it), place (folder it is reported
-    under)."""
-    nominations: Nominations
-
-    @property
-    def members(self) -> frozenset[int]:
-        """Numbers of the tables that are suspected to repeat another one."""
-        return frozenset(self.nominations.links)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Root:
-    number: int
-    source: int
-    reader: Reader
-    facts: ExportFacts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """A table of one export, before its sizes are known."""
-
-    root: _Root
-    database: str
-    table: str
-    folder: str
-    """Whole key prefix."""
-    status: str
-    reason: str = ""
-    facts: TableFacts | None = None
-    folders: int = 0
+_FEW_SIDECARS = 16
+"""Up to so many, all of an export's sidecars go with each of its tables; else those about it."""
 
 
 def detect(
@@ -85,19 +50,22 @@ def detect(
     scratch: Path,
     now: datetime,
     counted: Sequence[Export] = (),
+    *,
+    memory_bytes: int | None = None,
 ) -> Detected:
     """Find exports, tables and problems.
 
     `now` only tells a running export from a dead one, in words. `counted` are the exports of an
-    earlier call on the same inventory, with rows from `scan.footers`.
+    earlier call on the same inventory, with rows from `scan.footers`. Above `memory_bytes`, scratch
+    is used.
     """
-    with connect(spill=scratch) as connection:
+    with connect(spill=scratch, memory_bytes=memory_bytes) as connection:
         patterns = _prepare(connection, inventory)
         roots = _roots(connection, inventory)
         folders: dict[int, list[dict[str, Any]]] = {}
         for row in rows(connection, "detect/table_folders"):
             folders.setdefault(row["root_no"], []).append(row)
-        tables = [found for root in roots for found in _match(root, folders.get(root.number, []))]
+        tables = [found for root in roots for found in match(root, folders.get(root.number, []))]
         tables.sort(key=_order)
         assigned = _assign(connection, inventory, patterns, roots, tables, scratch)
         sizes = {
@@ -110,18 +78,22 @@ def detect(
         }
         newest = {row["root_no"]: row for row in rows(connection, "detect/newest")}
         strange = rows(connection, "detect/unrecognised", {"assigned": str(assigned)})
-    exports = _exports(roots, tables, sizes, _row_counts(counted))
+    exports = _exports(roots, tables, sizes, _row_counts(counted), inventory.not_fetched)
     plain = frozenset(
         place
         for place, (root, _) in enumerate(_grouped(roots, tables))
         if not root.facts.has_partition_folders
     )
     nominations = nominate(exports, plain)
+    owners = {table.table_no: (export, table) for export in exports for table in export.tables}
+    names = {(root.source, root.facts.root): root.facts.export_id for root in roots}
     findings = [
         *_state_findings(roots, newest, inventory.urls, now),
         *_table_findings(exports, tables, sizes, inventory.urls),
-        *_duplicate_findings(exports, nominations, inventory.urls),
-        *_strange_findings(strange, roots, exports, inventory.urls),
+        *observe.duplicate_partitions(nominations, owners),
+        *observe.partition_conflicts(nominations, owners),
+        *observe.duplicate_exports(exports, inventory.urls),
+        *observe.unrecognised(strange, inventory.urls, owners, names),
     ]
     findings.sort(key=lambda one: (one.kind, one.export_id or "", one.table or "", one.message))
     return Detected(
@@ -150,7 +122,7 @@ def _all(groups: Iterator[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(itertools.chain.from_iterable(groups)))
 
 
-def _roots(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> list[_Root]:
+def _roots(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> list[Root]:
     """Return every export root, and leave the folders placed below them in `placed`."""
     found: list[tuple[int, Reader, ExportFacts]] = []
     for reader in READERS:
@@ -185,18 +157,22 @@ def _described(reader: Reader, inventory: Inventory, source: int) -> Iterator[Ex
             row["key"]
             for row in rows(connection, "detect/own_control", {"control": any_of(reader.control)})
         ]
-    yield from reader.describe({key: inventory.control.get((source, key)) for key in own})
+    for facts in reader.describe({key: inventory.control.get((source, key)) for key in own}):
+        if facts.status == "complete" and facts.snapshot is None:
+            yield replace(facts, status="unknown", reason="it does not say which moment it shows")
+        else:
+            yield facts
 
 
-def _numbered(found: Sequence[tuple[int, Reader, ExportFacts]]) -> list[_Root]:
+def _numbered(found: Sequence[tuple[int, Reader, ExportFacts]]) -> list[Root]:
     ordered = sorted(found, key=lambda item: (item[0], item[2].root, item[1].system))
     return [
-        _Root(number=number, source=source, reader=reader, facts=facts)
+        Root(number=number, source=source, reader=reader, facts=facts)
         for number, (source, reader, facts) in enumerate(ordered)
     ]
 
 
-def _place(connection: duckdb.DuckDBPyConnection, roots: Sequence[_Root]) -> None:
+def _place(connection: duckdb.DuckDBPyConnection, roots: Sequence[Root]) -> None:
     table = pa.table(
         {
             "root_no": pa.array([root.number for root in roots], pa.int32()),
@@ -215,7 +191,7 @@ def _place(connection: duckdb.DuckDBPyConnection, roots: Sequence[_Root]) -> Non
         )
 
 
-def _control_reason(root: _Root) -> str:
+def _control_reason(root: Root) -> str:
     name = f"describes export {root.facts.export_id}"
     taken = "archived with its tables" if root.facts.status == "complete" else "which is not taken"
     return f"{name}, {taken}"
@@ -224,98 +200,7 @@ def _control_reason(root: _Root) -> str:
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def _match(root: _Root, folders: Sequence[Mapping[str, Any]]) -> Iterator[_Found]:
-    """Bring the described tables of an export together with the folders that exist."""
-    prefix = root.facts.root
-    there = {
-        row["table_folder"].removeprefix(prefix): row
-        for row in folders
-        if row["files"] or row["markers"]
-    }
-    claims = _claims(root.facts.tables, there)
-    by_folder: dict[str, list[TableFacts]] = {}
-    for facts, number in claims:
-        if number is not None:
-            by_folder.setdefault(facts.places[number].folder, []).append(facts)
-    for facts, number in claims:
-        place = facts.places[number or 0]
-        row = there[place.folder] if number is not None else None
-        status, reason = _status(root.facts, facts, row)
-        sharing = by_folder.get(place.folder, []) if row else []
-        if len(sharing) > 1:
-            listed = " and ".join(repr(other.target) for other in sharing[:5])
-            status, reason = "ambiguous", f"{listed} lie in one folder, because names were changed"
-        yield _Found(
-            root=root,
-            database=place.database,
-            table=place.table,
-            folder=prefix + place.folder,
-            status=status,
-            reason=reason,
-            facts=facts,
-            folders=row["folders"] if row else 0,
-        )
-    for folder, row in there.items():
-        if folder not in by_folder and row["files"]:
-            status, reason = _unlisted(root.facts)
-            yield _Found(
-                root=root,
-                database=row["database"],
-                table=row["table"],
-                folder=prefix + folder,
-                status=status,
-                reason=reason,
-                folders=row["folders"],
-            )
-
-
-def _claims(
-    tables: Sequence[TableFacts], there: Mapping[str, object]
-) -> list[tuple[TableFacts, int | None]]:
-    """Give each table the first of its places that exists and that no likelier claim has taken."""
-    chosen: dict[int, int] = {}
-    taken: set[str] = set()
-    waiting = dict(enumerate(tables))
-    for rank in itertools.count():
-        waiting = {no: facts for no, facts in waiting.items() if rank < len(facts.places)}
-        if not waiting:
-            break
-        now = [
-            no
-            for no, facts in waiting.items()
-            if facts.places[rank].folder in there and facts.places[rank].folder not in taken
-        ]
-        for no in now:
-            chosen[no] = rank
-            taken.add(waiting.pop(no).places[rank].folder)
-    return [(facts, chosen.get(no)) for no, facts in enumerate(tables)]
-
-
-def _status(
-    export: ExportFacts, facts: TableFacts, row: Mapping[str, Any] | None
-) -> tuple[str, str]:
-    """Return (status, why it cannot be taken) of a described table."""
-    if export.status != "complete":
-        status = "failed" if export.status == "failed" else "incomplete"
-        return status, f"export {export.export_id} is not taken: {export.reason}"
-    if facts.status != "complete":
-        return facts.status, facts.reason
-    if row is None:
-        return "missing", "the export lists the table, but holds no data of it"
-    return "complete", ""
-
-
-def _unlisted(export: ExportFacts) -> tuple[str, str]:
-    """Return (status, why it cannot be taken) of a folder that nothing describes."""
-    if export.status != "complete":
-        status = "failed" if export.status == "failed" else "incomplete"
-        return status, f"export {export.export_id} is not taken: {export.reason}"
-    if not export.is_whole:
-        return "incomplete", "the sidecar that should describe it is missing or unreadable"
-    return "unlisted", ""
-
-
-def _order(found: _Found) -> tuple[int, str, str, str, str]:
+def _order(found: Found) -> tuple[int, str, str, str, str]:
     return (found.root.source, found.root.facts.root, found.database, found.table, found.folder)
 
 
@@ -323,12 +208,12 @@ def _assign(
     connection: duckdb.DuckDBPyConnection,
     inventory: Inventory,
     patterns: Mapping[str, str],
-    roots: Sequence[_Root],
-    tables: Sequence[_Found],
+    roots: Sequence[Root],
+    tables: Sequence[Found],
     scratch: Path,
 ) -> Path:
     """Write the assigned listing. Of several tables in one folder, the first stands for all."""
-    first: dict[tuple[int, str], tuple[int, _Found]] = {}
+    first: dict[tuple[int, str], tuple[int, Found]] = {}
     for number, found in enumerate(tables, start=1):
         first.setdefault((found.root.number, found.folder), (number, found))
     table = pa.table(
@@ -345,7 +230,6 @@ def _assign(
         query("detect/assigned"),
         {"listing": str(inventory.listing), "out": str(path)} | dict(patterns),
     )
-    connection.unregister("tables")
     return path
 
 
@@ -353,12 +237,12 @@ def _assign(
 
 
 def _grouped(
-    roots: Sequence[_Root], tables: Sequence[_Found]
-) -> Iterator[tuple[_Root, list[tuple[int, _Found]]]]:
+    roots: Sequence[Root], tables: Sequence[Found]
+) -> Iterator[tuple[Root, list[tuple[int, Found]]]]:
     """Yield one group per export: the tables of one root and database, with their numbers."""
     numbered = list(enumerate(tables, start=1))
     with_tables = {found.root.number for found in tables}
-    groups: list[tuple[_Root, str, list[tuple[int, _Found]]]] = [
+    groups: list[tuple[Root, str, list[tuple[int, Found]]]] = [
         (root, "", []) for root in roots if root.number not in with_tables
     ]
     by_database = itertools.groupby(
@@ -370,10 +254,11 @@ def _grouped(
 
 
 def _exports(
-    roots: Sequence[_Root],
-    tables: Sequence[_Found],
+    roots: Sequence[Root],
+    tables: Sequence[Found],
     sizes: Mapping[int, Mapping[str, Any]],
     counted: Mapping[tuple[int, str, str], Table],
+    not_fetched: frozenset[tuple[int, str]],
 ) -> tuple[Export, ...]:
     return tuple(
         Export(
@@ -387,7 +272,8 @@ def _exports(
             origin=root.facts.origin,
             control=root.facts.control,
             tables=tuple(
-                _table(number, found, sizes.get(number, {}), counted) for number, found in group
+                _table(number, found, sizes.get(number, {}), counted, not_fetched)
+                for number, found in group
             ),
         )
         for root, group in _grouped(roots, tables)
@@ -396,12 +282,15 @@ def _exports(
 
 def _table(
     number: int,
-    found: _Found,
+    found: Found,
     size: Mapping[str, Any],
     counted: Mapping[tuple[int, str, str], Table],
+    not_fetched: frozenset[tuple[int, str]],
 ) -> Table:
     before = counted.get((found.root.source, found.folder, found.table))
-    infos = tuple(key for key in found.root.facts.control if not found.facts)
+    own = found.facts.control if found.facts else found.root.facts.control[:1]
+    every = found.root.facts.control
+    control = every if len(every) <= _FEW_SIDECARS else own
     return Table(
         table_no=number,
         table=found.table,
@@ -414,7 +303,7 @@ def _table(
         folders=found.folders,
         declared_rows=found.facts.declared_rows if found.facts else None,
         columns=found.facts.columns if found.facts else (),
-        control=found.facts.control if found.facts else infos,
+        control=tuple(key for key in control if (found.root.source, key) not in not_fetched),
         unreadable=before.unreadable if before else (),
     )
 
@@ -431,13 +320,15 @@ def _row_counts(counted: Sequence[Export]) -> dict[tuple[int, str, str], Table]:
 
 
 def _state_findings(
-    roots: Sequence[_Root],
+    roots: Sequence[Root],
     newest: Mapping[int, Mapping[str, Any]],
     urls: Sequence[str],
     now: datetime,
 ) -> Iterator[Finding]:
     for root in roots:
-        yield from root.facts.findings
+        url = f"{urls[root.source]}{root.facts.root}"
+        for told_by_reader in root.facts.findings:
+            yield told_by_reader.model_copy(update={"url": url})
         row = newest.get(root.number, {})
         newest_at = _EPOCH + timedelta(microseconds=row["newest_us"]) if row else None
         told = observe.export_state(
@@ -449,7 +340,7 @@ def _state_findings(
 
 def _table_findings(
     exports: Sequence[Export],
-    tables: Sequence[_Found],
+    tables: Sequence[Found],
     sizes: Mapping[int, Mapping[str, Any]],
     urls: Sequence[str],
 ) -> Iterator[Finding]:
@@ -467,27 +358,3 @@ def _table_findings(
             if export.status == "complete":
                 told.append(observe.table_state(export, table, found.reason, url, hint))
             yield from filter(None, told)
-
-
-def _duplicate_findings(
-    exports: Sequence[Export], nominations: Nominations, urls: Sequence[str]
-) -> Iterator[Finding]:
-    owners = {table.table_no: (export, table) for export in exports for table in export.tables}
-    yield from observe.duplicate_partitions(nominations, owners)
-    yield from observe.partition_conflicts(nominations, owners)
-    yield from observe.duplicate_exports(exports, urls)
-
-
-def _strange_findings(
-    strange: Sequence[Mapping[str, Any]],
-    roots: Sequence[_Root],
-    exports: Sequence[Export],
-    urls: Sequence[str],
-) -> Iterator[Finding]:
-    tables = {
-        (export.source, table.folder): (export, table)
-        for export in exports
-        for table in export.tables
-    }
-    names = {(root.source, root.facts.root): root.facts.export_id for root in roots}
-    yield from observe.unrecognised(strange, urls, tables, names)

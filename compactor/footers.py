@@ -1,7 +1,7 @@
 """Parquet footers without the files: row counts, and the days that date-like columns span.
 
 In:  objects of a store. Out: values. IO: one ranged GET per object, a second one where the
-footer is longer than the first answer. Nothing else of a file is read, so nothing here proves anything.
+footer is longer than the first answer. Nothing else of a file is read: nothing here is proof.
 
 Format: https://parquet.apache.org/docs/file-format/metadata/ (read on 2026-11-21): a file ends with
 its footer, four bytes with the footer's length, and `PAR1`.

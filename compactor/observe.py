@@ -123,8 +123,8 @@ def tiny_files(export: Export, table: Table, classes: Mapping[int, int]) -> Find
     cost = prices.requests_usd(reads=table.files)
     message = (
         f"{table.table} of export {export.export_id}: {table.files} files in {table.folders} "
-        f"folders, median {table.median_file_bytes} bytes; every scan makes at least {table.files} GET "
-        f"requests ({cost:.4f} USD, {prices.SOURCE.partition(':')[0]}) for {table.bytes} bytes; "
+        f"folders, median {table.median_file_bytes} bytes; every scan makes at least {table.files} "
+        f"GET requests for {table.bytes} bytes ({cost:.4f} USD, {prices.SHORT_SOURCE}); "
         "query the compacted table instead"
     )
     return finding(
@@ -288,67 +288,40 @@ def _names(tables: Sequence[Table]) -> str:
 
 
 def unrecognised(
-    places: Sequence[Mapping[str, Any]],
+    strange: Sequence[Mapping[str, Any]],
     urls: Sequence[str],
-    tables: Mapping[tuple[int, str], tuple[Export, Table]],
-    roots: Mapping[tuple[int, str], str],
+    owners: Mapping[int, tuple[Export, Table]],
+    names: Mapping[tuple[int, str], str],
 ) -> Iterator[Finding]:
     """Tell of objects that belong to nothing: per source and export, and per table for Parquet.
 
-    `places` are the rows of `detect/unrecognised`; `tables` and `roots` know folders by (source,
-    key prefix), `roots` with the export's id.
+    `strange` are the rows of `detect/unrecognised`; `names` has the export's id by (source, root).
     """
-    others: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
-    for row in places:
-        place = (row["source"], row["place"])
-        if row["parquet"] and place in tables:
-            export, table = tables[place]
+    for row in strange:
+        keys = ", ".join(urls[row["source"]] + key for key in row["keys"])
+        table: str | None = None
+        if row["of_table"] is not None:
+            export, owner = owners[row["of_table"]]
+            table = owner.table
             message = (
-                f"{row['objects']} Parquet objects in the folder of {table.table} of export "
+                f"{row['objects']} Parquet objects in the folder of {table} of export "
                 f"{export.export_id} are not named as the export names its files, and are not "
-                f"taken: {_keys(urls, row)}; if they hold rows of the table, export it again"
+                f"taken: {keys}; if they hold rows of the table, export it again"
             )
-            yield _unrecognised(message, [row], export.export_id, table.table)
         else:
-            others.setdefault((row["source"], _root_of(place, roots)), []).append(row)
-    for (source, root), found in sorted(others.items()):
-        export_id = roots.get((source, root))
-        objects = sum(row["objects"] for row in found)
-        belongs = f"within export {export_id}" if export_id is not None else "outside of any export"
-        keys = sorted({key for row in found for key in row["keys"]})[:_NAMED]
-        message = (
-            f"{objects} objects in {urls[source]} {belongs} are not recognised and not taken, such "
-            f"as {', '.join(keys)}; move them away, or leave them if they are known"
+            export_id = names.get((row["source"], row["root"]))
+            where = "outside of any export" if export_id is None else f"within export {export_id}"
+            message = (
+                f"{row['objects']} objects {where} are not recognised and not taken, such as {keys};"
+                " move them away, or leave them if they are known"
+            )
+        yield finding(
+            "unrecognised_objects",
+            "warning",
+            message,
+            export_id=names.get((row["source"], row["root"])),
+            table=table,
+            objects=row["objects"],
+            bytes=row["bytes"],
+            keys=list(row["keys"]),
         )
-        yield _unrecognised(message, found, export_id, None)
-
-
-def _unrecognised(
-    message: str, found: Sequence[Mapping[str, Any]], export_id: str | None, table: str | None
-) -> Finding:
-    return finding(
-        "unrecognised_objects",
-        "warning",
-        message,
-        export_id=export_id,
-        table=table,
-        objects=sum(row["objects"] for row in found),
-        bytes=sum(row["bytes"] for row in found),
-        keys=sorted({key for row in found for key in row["keys"]})[:_NAMED],
-    )
-
-
-def _keys(urls: Sequence[str], row: Mapping[str, Any]) -> str:
-    return ", ".join(f"{urls[row['source']]}{key}" for key in row["keys"][:_NAMED])
-
-
-def _root_of(place: tuple[int, str], roots: Mapping[tuple[int, str], str]) -> str:
-    """Return the innermost export root that holds a folder; `/` if none does."""
-    source, folder = place
-    while True:
-        if (source, folder) in roots:
-            return folder
-        if not folder:
-            return "/"
-        folder = folder.rstrip("/").rpartition("/")[0]
-        folder = f"{folder}/" if folder else ""

@@ -18,11 +18,11 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import choose, lake, prices
 from .config import Config, parse_retain, parse_size
-from .detect import Detected
+from .inventory import Detected
 from .model import (
     DateStats,
     Estimate,
@@ -36,6 +36,9 @@ from .model import (
     snapshot_text,
 )
 from .sql import connect, rows
+
+if TYPE_CHECKING:
+    import duckdb
 
 FORMAT_VERSION = 1
 """Part of every task's id."""
@@ -110,6 +113,8 @@ def plan(
     options: PlanOptions,
     done: Collection[str] = frozenset(),
     adopted: Collection[str] = frozenset(),
+    *,
+    memory_bytes: int | None = None,
 ) -> Plan:
     """Make one task per table that can be taken, and account for every other object.
 
@@ -120,12 +125,14 @@ def plan(
     Units:  bytes are compressed bytes as the store lists them.
     Raises: ConfigError if a configured column does not exist in its table.
     """
-    with connect() as connection:
+    spill = detected.assigned.parent
+    with connect(spill=spill, memory_bytes=memory_bytes) as connection:
         assigned = {"assigned": str(detected.assigned)}
         digests = {
             row["table_no"]: f"{row['objects']}-{row['lanes']}"
             for row in rows(connection, "plan/digests", assigned)
         }
+        skipped = _skipped(connection, assigned)
     owners = {
         table.table_no: (export, table)
         for export in detected.exports
@@ -143,7 +150,6 @@ def plan(
         _plan_table(number, owners, objects, tasks, detected, samples, options, done, adopted)
         for number in sorted(owners)
     )
-    skipped = _skipped(assigned)
     draft = Plan(
         tables=tables,
         skipped=skipped,
@@ -267,18 +273,16 @@ def _members(
     return tuple(found)
 
 
-def _skipped(assigned: Mapping[str, Any]) -> tuple[Skipped, ...]:
+def _skipped(
+    connection: duckdb.DuckDBPyConnection, assigned: Mapping[str, Any]
+) -> tuple[Skipped, ...]:
     """Return what no task takes; by coarser folders where there are too many."""
     found: list[dict[str, Any]] = []
-    with connect() as connection:
-        for depth in _DEPTHS:
-            found = rows(
-                connection,
-                "plan/skipped",
-                {**assigned, "depth": depth, "most": _MOST_SKIPPED + 1},
-            )
-            if len(found) <= _MOST_SKIPPED:
-                break
+    for depth in _DEPTHS:
+        limits = {"depth": depth, "most": _MOST_SKIPPED + 1}
+        found = rows(connection, "plan/skipped", {**assigned, **limits})
+        if len(found) <= _MOST_SKIPPED:
+            break
     return tuple(Skipped.model_validate(row) for row in found)
 
 

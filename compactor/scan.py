@@ -9,9 +9,8 @@ Objects are rows of the listing, never Python objects; only sidecars are bytes i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +19,21 @@ import pyarrow.parquet as pq
 
 from . import footers as parquet_footers
 from .errors import ConfigError, NotFound, ObjectUnreadable
+from .inventory import INVENTORY_SCHEMA, Inventory
 from .model import DateStats, Export, Table
 from .readers import READERS
 from .readers.interface import any_of
 from .sql import connect, query, rows
 from .store.interface import LISTING_SCHEMA, Store, Wanted
 
-INVENTORY_SCHEMA = pa.schema([("source", pa.int32()), *LISTING_SCHEMA])
+__all__ = ["Inventory", "footers", "sample", "scan"]
+
 CONTROL_BYTES = 256 << 20
 """No sidecar is larger; one that is stays where it is, and is reported."""
 _ROWS_PER_GROUP = 100_000
 _BATCH = 10_000
 _SAMPLED_AT_ONCE = 1_000
 _THREADS = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inventory:
-    """What lies in the sources."""
-
-    listing: Path
-    """Parquet, INVENTORY_SCHEMA: one row per object of all sources, in no particular order."""
-    control: Mapping[tuple[int, str], bytes]
-    """(source, key) -> content of the small files by which exports describe themselves."""
-    urls: tuple[str, ...]
-    objects: int
-    not_fetched: frozenset[tuple[int, str]] = field(default_factory=frozenset)
-    """Sidecars that were too large, or gone by the time they were asked for."""
 
 
 def scan(stores: Sequence[Store], scratch: Path) -> Inventory:

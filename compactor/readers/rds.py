@@ -20,15 +20,15 @@ The sidecars are not documented; they follow real exports of 2020 and 2026.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from ..model import Finding, SourceColumn
 from .interface import ExportFacts, ExportStatus, Place, Reader, TableFacts
+from .sidecar import Unusable, kind, load_object, moment, number, text, warnings
 
 _INFO = re.compile(r"(?s)^(?P<root>.*/)?export_info_(?P<id>[^/]+)\.json$")
 _TABLES = re.compile(
@@ -69,10 +69,6 @@ class _Sidecars:
     ids: set[str] = field(default_factory=set)
     infos: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
-
-
-class _Hostile(ValueError):
-    """A sidecar, or a part of one, is not what it should be; says what was expected."""
 
 
 class _Description:
@@ -122,7 +118,7 @@ class _Description:
         try:
             info = load_object(self.control[key])
             self.export_id = text(info, "exportTaskIdentifier") or self.export_id
-        except _Hostile as error:
+        except Unusable as error:
             self._unreadable(key, str(error))
             return None, f"{key} cannot be read: {error}"
         self._warnings(info, self.export_id)
@@ -144,7 +140,7 @@ class _Description:
             origin = text(info, "sourceArn")
             name = "snapshotTime" if info.get("snapshotTime") else "taskStartTime"
             snapshot = moment(text(info, name))
-        except _Hostile as error:
+        except Unusable as error:
             self._unreadable(self.sidecars.infos[0], str(error))
             return "unknown", f"{self.sidecars.infos[0]} cannot be used: {error}", None, ""
         if status in _FAILED:
@@ -179,26 +175,26 @@ class _Description:
         try:
             entries = load_object(self.control[key]).get("perTableStatus")
             if not isinstance(entries, list):
-                raise _Hostile(f"perTableStatus should be a list, is {_kind(entries)}")
-        except _Hostile as error:
+                raise Unusable(f"perTableStatus should be a list, is {kind(entries)}")
+        except Unusable as error:
             self._unreadable(key, str(error))
             return
         match = _TABLES.match(key)
         expected = int(match["last"]) - int(match["first"]) + 1 if match else len(entries)
         if len(entries) != expected:
             self._unreadable(key, f"holds {len(entries)} entries, its name says {expected}")
-        for number, entry in enumerate(entries, start=1):
+        for position, entry in enumerate(entries, start=1):
             try:
                 self._entry(key, entry)
-            except _Hostile as error:
-                self._unreadable(key, f"entry {number}: {error}")
+            except Unusable as error:
+                self._unreadable(key, f"entry {position}: {error}")
 
     def _entry(self, key: str, entry: object) -> None:
         if not isinstance(entry, dict):
-            raise _Hostile(f"should be an object, is {_kind(entry)}")
+            raise Unusable(f"should be an object, is {kind(entry)}")
         target = text(entry, "target")
         if not target:
-            raise _Hostile("has no target")
+            raise Unusable("has no target")
         self._warnings(entry, target)
         is_table = "tableStatistics" in entry or "schemaMetadata" in entry
         if "." not in target or (not is_table and "status" not in entry):
@@ -208,8 +204,8 @@ class _Description:
         try:
             columns = self._columns(entry)
             status, reason = _table_status(entry)
-            size = _number(entry, "sizeGB")
-        except _Hostile as error:
+            size = number(entry, "sizeGB")
+        except Unusable as error:
             self._unreadable(key, f"{target}: {error}")
             self._add(key, target, "incomplete", f"its entry in {key} cannot be read: {error}")
             return
@@ -243,21 +239,21 @@ class _Description:
         metadata = entry.get("schemaMetadata")
         mappings = metadata.get("originalTypeMappings") if isinstance(metadata, dict) else None
         if metadata is not None and not isinstance(mappings, list):
-            raise _Hostile(f"originalTypeMappings should be a list, is {_kind(mappings)}")
+            raise Unusable(f"originalTypeMappings should be a list, is {kind(mappings)}")
         found = []
         for place, mapping in enumerate(mappings or []):
             if not isinstance(mapping, dict):
-                raise _Hostile(f"a column's mapping should be an object, is {_kind(mapping)}")
+                raise Unusable(f"a column's mapping should be an object, is {kind(mapping)}")
             name = text(mapping, "columnName")
             if not name:
-                raise _Hostile("a column has no name")
-            position = _number(mapping, "ordinalPosition")
+                raise Unusable("a column has no name")
+            position = number(mapping, "ordinalPosition")
             facts = (
                 name,
                 text(mapping, "originalType"),
                 text(mapping, "expectedExportedType"),
-                int(_number(mapping, "originalNumPrecision") or 0),
-                int(_number(mapping, "originalCharMaxLength") or 0),
+                int(number(mapping, "originalNumPrecision") or 0),
+                int(number(mapping, "originalCharMaxLength") or 0),
             )
             found.append((place if position is None else position, place, facts))
         ordered = tuple(facts for _, _, facts in sorted(found))
@@ -346,58 +342,6 @@ def _is_doubled(facts: TableFacts) -> bool:
     return facts.target.count(".") == 1 or facts.target.split(".")[0] == facts.target.split(".")[1]
 
 
-# --- values ---------------------------------------------------------------------------------------
-
-
-def load_object(content: bytes | None) -> dict[str, Any]:
-    """Parse a sidecar.
-
-    Raises: _Hostile (a ValueError) saying what was expected and what was found.
-    """
-    if content is None:
-        raise _Hostile("it could not be fetched, or is larger than any sidecar")
-    if not content.strip():
-        raise _Hostile("it is empty")
-    try:
-        value = json.loads(content)
-    except RecursionError as error:
-        raise _Hostile("it is nested too deeply for a sidecar") from error
-    except ValueError as error:
-        raise _Hostile(f"it is not valid JSON ({str(error)[:200]})") from error
-    if not isinstance(value, dict):
-        raise _Hostile(f"it should hold an object, holds {_kind(value)}")
-    return value
-
-
-def text(holder: Mapping[str, Any], name: str) -> str:
-    """Return a text field; empty if it is absent or null."""
-    value = holder.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise _Hostile(f"{name} should be text, is {_kind(value)}")
-    if len(value) > 10_000 or any("\ud800" <= character <= "\udfff" for character in value):
-        raise _Hostile(f"{name} is not usable text")
-    return value
-
-
-def _number(holder: Mapping[str, Any], name: str) -> float | None:
-    value = holder.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Hostile(f"{name} should be a number, is {_kind(value)}")
-    if not -1e15 < value < 1e15:  # NaN fails, too
-        raise _Hostile(f"{name} is out of range")
-    return value
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
-    names |= {int: "a number", float: "a number", type(None): "missing"}
-    return names.get(type(value), type(value).__name__)
-
-
 def _table_status(entry: Mapping[str, Any]) -> tuple[str, str]:
     """Return (status, reason) of a table's entry. Older sidecars may lack fields: no doubt then."""
     status = text(entry, "status").upper()
@@ -408,8 +352,8 @@ def _table_status(entry: Mapping[str, Any]) -> tuple[str, str]:
     statistics = entry.get("tableStatistics")
     ranges = statistics.get("partitioningInfo") if isinstance(statistics, dict) else None
     if isinstance(ranges, dict):
-        total = _number(ranges, "numberOfPartitions")
-        done = _number(ranges, "numberOfCompletedPartitions")
+        total = number(ranges, "numberOfPartitions")
+        done = number(ranges, "numberOfCompletedPartitions")
         if total is not None and done is not None and done < total:
             return "incomplete", f"only {done:.0f} of its {total:.0f} ranges were exported"
     return "complete", ""
@@ -417,71 +361,6 @@ def _table_status(entry: Mapping[str, Any]) -> tuple[str, str]:
 
 def _is_about_table(entry: Mapping[str, Any]) -> bool:
     return any("database" not in what.lower() for what, _ in warnings(entry.get("warningMessage")))
-
-
-def warnings(message: object) -> Iterator[tuple[str, str]]:
-    """Yield (kind, reason) of a warningMessage: an object in sidecars, JSON in text in the API."""
-    if isinstance(message, str) and message.strip():
-        try:
-            message = json.loads(message)
-        except (ValueError, RecursionError):
-            yield "general", _printable(str(message))
-            return
-    if isinstance(message, str | list):
-        message = {"general": message}
-    if not isinstance(message, dict):
-        return
-    for what, items in message.items():
-        for item in items if isinstance(items, list) else [items]:
-            if isinstance(item, dict):
-                reason = item.get("reason")
-                names = [f"{k} {v}" for k, v in sorted(item.items()) if k != "reason"]
-                yield _printable(what), _printable(" ".join([*_texts(reason), *names]))
-            elif item not in (None, ""):
-                yield _printable(what), _printable(str(item))
-
-
-def _texts(value: object) -> list[str]:
-    return [] if value is None else [str(value)]
-
-
-def _printable(value: str) -> str:
-    return value[:1000].encode("utf-8", "replace").decode()
-
-
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_JAVA = re.compile(
-    r"\s*([A-Za-z]{3})[a-z]*\.?\s+([0-9]{1,2}),\s+([0-9]{4}),?\s+(?:at\s+)?"
-    r"([0-9]{1,2}):([0-9]{2}):([0-9]{2})\s*([AaPp][Mm])?\s*(?:UTC|GMT|Z)?\s*"
-)
-
-
-def moment(value: str) -> datetime:
-    r"""Return the moment that a sidecar spells, in UTC.
-
-    Java's `Oct 6, 2026, 3:47:12 AM`, whose last blank is U+202F since JDK 20, or ISO-8601. Neither
-    needs a zone; UTC is meant then.
-    """
-    match = _JAVA.fullmatch(value)
-    try:
-        if match:
-            month, day, year, hour, minute, second, half = match.groups()
-            hours = int(hour)
-            if half:
-                if not 1 <= hours <= 12:
-                    raise ValueError("hour must be in 1..12")
-                hours = hours % 12 + (12 if half.lower() == "pm" else 0)
-            number = _MONTHS.index(month.lower()) + 1
-            return datetime(
-                int(year), number, int(day), hours, int(minute), int(second), tzinfo=UTC
-            )
-        found = datetime.fromisoformat(value.strip())
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        said = repr(value[:80]) if value else "neither snapshotTime nor taskStartTime"
-        raise _Hostile(
-            f"{said} is not a moment such as 'Oct 6, 2026, 3:47:12 AM' or '2026-10-06T03:47:12Z'"
-        ) from error
 
 
 RDS = Reader(
