@@ -312,8 +312,8 @@ def unrecognised(
             export_id = names.get((row["source"], row["root"]))
             where = "outside of any export" if export_id is None else f"within export {export_id}"
             message = (
-                f"{row['objects']} objects {where} are not recognised and not taken, such as {keys};"
-                " move them away, or leave them if they are known"
+                f"{row['objects']} objects {where} are not recognised, not taken, such as {keys}; "
+                "move them away, or leave them if they are known"
             )
         yield finding(
             "unrecognised_objects",

@@ -9,9 +9,8 @@ Sources:
 
 from __future__ import annotations
 
-SOURCE = (
-    "list prices of us-east-1 as known on 2026-11-21: aws.amazon.com/s3/pricing, /athena/pricing"
-)
+SHORT_SOURCE = "list prices of us-east-1 as known on 2026-11-21"
+SOURCE = f"{SHORT_SOURCE}: aws.amazon.com/s3/pricing, /athena/pricing"
 
 WRITE_USD = 0.005 / 1000
 """Per PUT, COPY, POST or LIST request (STANDARD)."""
