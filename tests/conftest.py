@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import boto3
 import botocore.loaders
+import botocore.session
 import pytest
 
 from compactor.seaweed import SeaweedServer
@@ -38,7 +39,7 @@ def _one_loader() -> Iterator[None]:
     """Let all boto3 sessions share what they read from botocore's data files: 60 ms each."""
     loader = botocore.loaders.create_loader()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.loaders, "create_loader", lambda *_: loader)
+        patch.setattr(botocore.session, "create_loader", lambda *_: loader)
         yield
 
 
