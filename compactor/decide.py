@@ -49,6 +49,7 @@ class Verdict:
     number: int
     covered: bool
     reason: str
+    rows: int = 0
 
 
 def sums(connection: duckdb.DuckDBPyConnection) -> dict[int, tuple[Sums, int]]:

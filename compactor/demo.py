@@ -34,10 +34,10 @@ url = "s3://demo-lake/tables/"
 url = "s3://demo-archive/tables/"
 mode = "COMPLIANCE"
 retain = "7y"
-[tables."shop.public.orders"]   # a demo is too small for the automatic choice to divide it by day
+[tables."shop.public.orders"]   # a demo is too small for the automatic choice to divide it
 grain = "month"
 [tables."shop.public.events"]
-grain = "day"
+grain = "month"
 [tables."shop.shop.orders"]
 grain = "month"
 """

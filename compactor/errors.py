@@ -3,7 +3,8 @@
     CompactorError            1   anything not listed below
     |- ConfigError            2   configuration or usage
     |- SourceError            3   an export is unreadable, incomplete or unknown
-    |  '- ObjectUnreadable    3   one object of an export cannot be read
+    |  |- ObjectUnreadable    3   one object of an export cannot be read
+    |  '- SchemaDrift         3   the objects of a table do not fit together without loss
     |- StoreError             4   a store did not answer, or not as asked
     |  |- NotFound            4
     |  |- Denied              4   permissions, or a lock doing its work
@@ -50,6 +51,10 @@ class SourceError(CompactorError):
 
 
 class ObjectUnreadable(SourceError):
+    pass
+
+
+class SchemaDrift(SourceError):
     pass
 
 

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from . import compact, decide, lake, types, verify
 from .compact import CompactOptions, Loaded, Part
-from .errors import ObjectUnreadable, SourceError, StoreError, VerificationFailed
+from .errors import ObjectUnreadable, SchemaDrift, StoreError, VerificationFailed
 from .members import Suspect, decide_members
 from .model import (
     HIVE_NULL,
@@ -246,7 +246,7 @@ class TableLine:
             with connect(memory_bytes=self.limits.memory_bytes) as connection:
                 rules = self._plain_rules(connection, chunk.staged)
                 if plain and _shape(rules) != _shape(plain):
-                    raise SourceError(
+                    raise SchemaDrift(
                         f"{self.table.table}: the columns differ between its objects, and the table "
                         "is larger than the scratch limit",
                         hint="give limits.scratch more room, so that the table is read at once",
@@ -281,7 +281,7 @@ class TableLine:
         unified = {rule.source_name.lower(): rule for rule in rules}
         spelled = {name for path in sample for name in pq.read_schema(path).names}
         if len(spelled) > len({name.lower() for name in spelled}):
-            raise SourceError(
+            raise SchemaDrift(
                 f"{self.table.table}: its objects have different columns, and some column names "
                 "differ only in case, so they cannot be matched by name",
                 hint="export the table again",
@@ -298,7 +298,7 @@ class TableLine:
                     continue
                 differing.add(column.source_name)
                 if not types.widens(column.read_type, target):
-                    raise SourceError(
+                    raise SchemaDrift(
                         f"{self.table.table}: column {column.source_name!r} is {column.read_type} in "
                         f"some objects, and {target} would not hold every value of it",
                         hint="export the table again; schema_drift that loses values is refused",
@@ -528,18 +528,18 @@ class TableLine:
             )
 
     def _finding(self, kind: str, severity: Severity, message: str, **facts: object) -> None:
-        self.findings.append(
-            Finding.model_validate(
-                {
-                    "kind": kind,
-                    "severity": severity,
-                    "export_id": self.table.export_id,
-                    "table": self.table.table,
-                    "message": message,
-                    **facts,
-                }
-            )
+        finding = Finding.model_validate(
+            {
+                "kind": kind,
+                "severity": severity,
+                "export_id": self.table.export_id,
+                "table": self.table.table,
+                "message": message,
+                **facts,
+            }
         )
+        if finding not in self.findings:  # each chunk of a large table tells the same
+            self.findings.append(finding)
 
     def _result(
         self,

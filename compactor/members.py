@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -82,7 +82,12 @@ def decide_members(
             }
             decided = decide.by_containment(parent, leaves, tree, missing)
         verdicts += decided
-    return {members[verdict.number].member.task_id: verdict for verdict in verdicts}
+    return {
+        members[verdict.number].member.task_id: replace(
+            verdict, rows=candidates[verdict.number].sums[0]
+        )
+        for verdict in verdicts
+    }
 
 
 def _read(

@@ -30,7 +30,7 @@ from .compact import CompactOptions
 from .config import Config, parse_retain, parse_size
 from .decide import Verdict
 from .errors import CompactorError, SourceError, StoreError, VerificationFailed
-from .line import Limits, Outcome, Prepared, TableLine, prepare
+from .line import Limits, Outcome, Prepared, TableLine, prepare, size_histogram
 from .listing import objects_by_table
 from .members import Suspect
 from .model import (
@@ -270,7 +270,8 @@ class Run:
     def tables(self) -> None:
         """Take every open table through the line; parents before their members."""
         tables = [table for table in self.plan.tables if self._needs_work(table)]
-        tables.sort(key=lambda table: (table.member_of is not None, table.table_no))
+        depths = self._depths()
+        tables.sort(key=lambda table: (depths[table.task_id], table.table_no))
         numbers = {table.table_no for table in tables}
         numbers |= {member.table_no for table in tables for member in table.members}
         self.objects = objects_by_table(self.stock.detected.assigned, numbers)
@@ -284,16 +285,28 @@ class Run:
                 ahead = self._stage_ahead(pool, tables[place + 1 :])
                 self._one(table, first)
 
+    def _depths(self) -> dict[str, int]:
+        """Return how many tables are above each one that may cover it: a parent may be a member."""
+        above = {table.task_id: table.member_of for table in self.plan.tables}
+        depths: dict[str, int] = {}
+        for task in above:
+            depth, parent = 0, above[task]
+            while parent is not None and depth < len(above):
+                depth, parent = depth + 1, above.get(parent)
+            depths[task] = depth
+        return depths
+
     def _needs_work(self, table: PlanTable) -> bool:
         return table.action != "done" or bool(self._open_members(table))
 
     def _open_members(self, table: PlanTable) -> list[Suspect]:
-        """Return the members of a table that no earlier run has settled."""
+        """Return the members of a table that nothing has settled: no earlier run, no other table."""
         by_id = {other.task_id: other for other in self.plan.tables}
         suspects = []
         for member in table.members:
             own = by_id.get(member.task_id)
-            if own is not None and own.action in ("compact", "decide"):
+            settled = member.task_id in self.results
+            if own is not None and own.action in ("compact", "decide") and not settled:
                 wanted = self.objects.get(member.table_no, []) if hasattr(self, "objects") else []
                 suspects.append(Suspect(member, self.stores.sources[own.source], wanted))
         return suspects
@@ -326,12 +339,13 @@ class Run:
                 outcome = self._compact(table, first)
                 result = outcome.result
                 self.findings += outcome.findings
-                self._settle_members(table, outcome.verdicts)
                 if result is not None:
-                    result = result.model_copy(
-                        update={"seconds": round(time.monotonic() - begin, 3)}
-                    )
+                    seconds = round(time.monotonic() - begin, 3)
+                    result = result.model_copy(update={"seconds": seconds})
                     result = self._finish(table, result, outcome.parts)
+                if result is None or result.status != "failed":
+                    # only now: a table that could not be finished covers nothing
+                    self._settle_members(table, outcome.verdicts)
         except CompactorError as error:
             result = self._failed(table, error)
         if result is not None:
@@ -371,6 +385,8 @@ class Run:
         """Close the members that are covered; report the others as conflicts."""
         by_id = {other.task_id: other for other in self.plan.tables}
         covered: list[PlanTable] = []
+        if verdicts:
+            self._forget_suspicion(table)
         for task_id, verdict in verdicts.items():
             member = by_id[task_id]
             if verdict.covered:
@@ -383,6 +399,12 @@ class Run:
             self._proven(table, partitions, verdicts[partitions[0].task_id].reason)
 
     def _cover(self, table: PlanTable, member: PlanTable, verdict: Verdict) -> None:
+        about = ("partition_conflict", member.export_id, member.table)
+        self.findings = [  # a table above its own parent may have found it not to be its partition
+            finding
+            for finding in self.findings
+            if (finding.kind, finding.export_id, finding.table) != about
+        ]
         result = TableResult(
             task_id=member.task_id,
             export_id=member.export_id,
@@ -395,7 +417,11 @@ class Run:
             source_folder=member.folder,
             source_files=member.source_files,
             source_bytes=member.source_bytes,
+            source_rows=verdict.rows,
             objects_sha256=member.objects_sha256,
+            source_size_histogram=size_histogram(
+                [item.size_bytes for item in self.objects.get(member.table_no, [])]
+            ),
         )
         self.results[member.task_id] = result
 
@@ -425,17 +451,17 @@ class Run:
         if same:
             self.results[member.task_id] = self._failed(member, SourceError(message))
 
-    def _proven(self, table: PlanTable, covered: Sequence[PlanTable], reason: str) -> None:
-        """Replace the suspicion of the scan by what has been proven."""
+    def _forget_suspicion(self, table: PlanTable) -> None:
+        """Drop what the scan suspected of a table whose members have been decided."""
+        about = ("duplicate_partitions", table.export_id, table.table)
         self.findings = [
             finding
             for finding in self.findings
-            if not (
-                finding.kind == "duplicate_partitions"
-                and finding.table == table.table
-                and finding.export_id == table.export_id
-            )
+            if (finding.kind, finding.export_id, finding.table) != about
         ]
+
+    def _proven(self, table: PlanTable, covered: Sequence[PlanTable], reason: str) -> None:
+        """Tell what has been proven, in place of what the scan suspected."""
         self.findings.append(
             Finding.model_validate(
                 {
