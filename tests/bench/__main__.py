@@ -51,10 +51,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted; these are the results so far", file=sys.stderr)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    print(tables.markdown(facts, results))
+    print(tables.markdown(facts, results, options.left_out))
     if said.json:
         said.json.write_text(
-            json.dumps({"machine": facts, "results": [asdict(r) for r in results]}, indent=1)
+            json.dumps(
+                {
+                    "machine": facts,
+                    "left_out": options.left_out,
+                    "results": [asdict(result) for result in results],
+                },
+                indent=1,
+            )
         )
     return 1 if any(result.error for result in results) else 0
 

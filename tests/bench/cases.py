@@ -8,7 +8,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import exports
@@ -24,7 +24,10 @@ DUCKDB_S3 = "1.5.5"
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says. `work` is thrown away, `data` is kept for the next time."""
+    """What the command line says, and what could not be measured.
+
+    `work` is thrown away, `data` is kept for the next time.
+    """
 
     runs: int
     cap_s: float
@@ -32,6 +35,7 @@ class Options:
     data: Path
     work: Path
     contestants: tuple[str, ...]
+    left_out: list[str] = field(default_factory=list)
 
     def chosen(self, contestants: Sequence[Contestant]) -> list[Contestant]:
         if not self.contestants:
@@ -42,7 +46,7 @@ class Options:
 def tiny(options: Options) -> list[Result]:
     """20,000 objects of 100 rows, from S3 to S3, near and far away."""
     if find_haproxy() is None:
-        print(f"TINY is left out. {INSTALL_HINT}", file=sys.stderr)
+        options.left_out.append(f"the whole S3 case (tiny): {INSTALL_HINT}")
         return []
     from compactor.seaweed import SeaweedServer
 
@@ -147,21 +151,27 @@ def _ours(options: Options, source: str, shape: Shape, memory: str = "auto") -> 
     """Return the whole verified run, without an archive, by the command users type."""
 
     def command(target: str) -> list[str]:
-        lines = [
-            "[source]", f"urls = [{json.dumps(source)}]",
-            "[lake]", f"url = {json.dumps(target)}",
-            "[compact]", 'grain = "day"', 'date_column = "created_at"',
-            "[limits]", f"memory = {json.dumps(memory)}",
-        ]  # fmt: skip
-        for table in shape.tables:
-            name = json.dumps(f"{exports.DATABASE}.public.{table}")
-            lines += [f"[tables.{name}]", 'sort_by = ["id"]']
         config = options.work / "compactor.toml"
-        config.write_text("\n".join(lines) + "\n")
+        config.write_text(_config(source, target, shape, memory))
         return [sys.executable, "-m", "compactor", "-c", str(config), "run", "--json"]
 
     path = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
     return Contestant(OURS, command, env={"PYTHONPATH": path})
+
+
+def _config(source: str, target: str, shape: Shape, memory: str) -> str:
+    """Ask for what the peers do, a folder for each day; the small export shows the defaults."""
+    lines = [
+        "[source]", f"urls = [{json.dumps(source)}]",
+        "[lake]", f"url = {json.dumps(target)}",
+        "[limits]", f"memory = {json.dumps(memory)}",
+    ]  # fmt: skip
+    if shape is not FIXED:
+        lines += ["[compact]", 'grain = "day"', 'date_column = "created_at"']
+        for table in shape.tables:
+            name = json.dumps(f"{exports.DATABASE}.public.{table}")
+            lines += [f"[tables.{name}]", 'sort_by = ["id"]']
+    return "\n".join(lines) + "\n"
 
 
 def _size(shape: Shape) -> dict[str, int]:
@@ -184,7 +194,7 @@ def _duckdb_s3(options: Options) -> Path | None:
     wanted = [f"duckdb=={DUCKDB_S3}", f"duckdb-extension-httpfs=={DUCKDB_S3}"]
     done = subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=False)
     if done.returncode != 0:
-        print("DuckDB on S3 is left out: pip could not install", *wanted, file=sys.stderr)
+        options.left_out.append(f"DuckDB on S3: pip could not install {' '.join(wanted)}")
         return None
     ready.touch()
     return python

@@ -13,9 +13,13 @@ _HEAD = (
 _SOURCE_BUCKET = "exports"
 
 
-def markdown(machine: Mapping[str, str], results: Sequence[Result]) -> str:
+def markdown(
+    machine: Mapping[str, str], results: Sequence[Result], left_out: Sequence[str] = ()
+) -> str:
     """Return the whole report."""
     parts = ["## This machine\n", *_aligned([("", ""), *machine.items()])]
+    if left_out:
+        parts += ["\n## NOT MEASURED\n", *(f"- {what}" for what in left_out)]
     for case in dict.fromkeys(result.case for result in results):
         own = [result for result in results if result.case == case]
         parts += [f"\n## {case}: {own[0].source_files:,} files, {own[0].rows:,} rows\n"]
