@@ -13,12 +13,15 @@ without sorting or joining, for any number of members in one query. Steps:
    so that rows on several levels count once.
 3. If the top members add up to the parent, all are covered.
 4. Else each member is tested by itself for containment (multiset, on row hashes). Those contained
-   that together make up the parent are covered; the others stay tables of their own, and the
-   reason says what differs. If that leaves the parent short, nothing is covered.
+   that together make up the parent are covered; the others - copies of some rows among them - stay
+   tables of their own, and the reason says what differs. If that leaves the parent short, nothing
+   is covered.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 
 Sums = tuple[int, int, int]
 """(rows, sum of h1, sum of h2)"""
+
+_MOST_TRIED = 200_000
+"""Combinations of possible copies that are looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,16 +125,19 @@ def by_containment(
     ]
     top = _top(contained, tree)
     twice: set[int] = set()
-    if total([item.sums for item in top]) != parent:
-        # copies of one partition: the first by name stands for it, the others are conflicts
+    copies = _copies(parent, top)
+    if not copies and total([item.sums for item in top]) != parent:
+        # many copies of one partition: the first by name stands for it, the others are conflicts
         seen: set[Sums] = set()
         for item in sorted(top, key=lambda one: one.table):
             if item.sums in seen and item.sums[0]:
                 twice.add(item.number)
             seen.add(item.sums)
         top = [item for item in top if item.number not in twice]
+        copies = _copies(parent, top)
+    top = [item for item in top if item.number not in copies]
     complete = total([item.sums for item in top]) == parent
-    inside = {item.number for item in contained} - twice
+    inside = {item.number for item in contained} - twice - copies
     verdicts = []
     for item in candidates:
         if complete and item.number in inside:
@@ -138,6 +147,11 @@ def by_containment(
         reason = _why_out(item, missing.get(item.number, 0))
         if item.number in twice:
             reason = "its rows are those of another partition, too"
+        elif item.number in copies:
+            reason = (
+                f"its {item.sums[0]} rows are in the parent, but the other partitions make up the "
+                "parent without it"
+            )
         elif item.number in inside:
             held = total([one.sums for one in top])[0]
             reason = (
@@ -146,6 +160,24 @@ def by_containment(
             )
         verdicts.append(Verdict(number=item.number, covered=False, reason=reason))
     return verdicts
+
+
+def _copies(parent: Sums, top: Sequence[Candidate]) -> set[int]:
+    """Return the few members (up to three) without which the others make up the parent, if any.
+
+    Somebody's copies of some rows: all that is contained holds too much, by exactly their sums.
+    """
+    held = total([item.sums for item in top])
+    surplus = (held[0] - parent[0], held[1] - parent[1], held[2] - parent[2])
+    small = [item for item in top if 0 < item.sums[0] <= surplus[0]]
+    small.sort(key=lambda item: item.table, reverse=True)
+    for count in (1, 2, 3):
+        if math.comb(len(small), count) > _MOST_TRIED:
+            break
+        for chosen in itertools.combinations(small, count):
+            if total([item.sums for item in chosen]) == surplus:
+                return {item.number for item in chosen}
+    return set()
 
 
 def same_snapshot(reference: Sums, item: Candidate) -> Verdict:

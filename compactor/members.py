@@ -63,24 +63,30 @@ def decide_members(
         )
     tree = {no: by_task.get(suspect.member.above or "") for no, suspect in enumerate(members)}
     verdicts: list[decide.Verdict] = []
-    leaves = []
+    leaves: dict[int | None, list[decide.Candidate]] = {}
     for candidate in candidates:
         if members[candidate.number].member.relation == "same_snapshot":
             other = tree[candidate.number]  # None: delivered again is the parent itself
             reference = parent if other is None else candidates[other].sums
             verdicts.append(decide.same_snapshot(reference, candidate))
         else:
-            leaves.append(candidate)
-    if leaves:
-        decided = decide.by_sum(parent, leaves, tree)
+            leaves.setdefault(_delivery(candidate.number, members, tree), []).append(candidate)
+    covered = {verdict.number for verdict in verdicts if verdict.covered}
+    missing: dict[int, int] | None = None
+    for delivery, group in leaves.items():
+        if delivery is not None and delivery not in covered:
+            above = members[delivery].member.table
+            reason = f"its parent {above} was delivered again with other contents"
+            verdicts += [
+                decide.Verdict(number=candidate.number, covered=False, reason=reason)
+                for candidate in group
+            ]
+            continue
+        decided = decide.by_sum(parent, group, tree)
         if decided is None:
-            connection.execute(
-                query("decide/parent_rows"), {"files": [str(path) for path in hashes]}
-            )
-            missing = {
-                row["member"]: row["missing"] for row in rows(connection, "decide/contained")
-            }
-            decided = decide.by_containment(parent, leaves, tree, missing)
+            if missing is None:
+                missing = _missing(connection, hashes)
+            decided = decide.by_containment(parent, group, tree, missing)
         verdicts += decided
     return {
         members[verdict.number].member.task_id: replace(
@@ -88,6 +94,25 @@ def decide_members(
         )
         for verdict in verdicts
     }
+
+
+def _delivery(
+    number: int, members: Sequence[Suspect], tree: Mapping[int, int | None]
+) -> int | None:
+    """Return the repeated delivery of the parent that a partition belongs to; None: the parent's own.
+
+    The partitions of each delivery add up by themselves.
+    """
+    above = tree[number]
+    while above is not None and members[above].member.relation == "partition":
+        above = tree[above]
+    return above
+
+
+def _missing(connection: duckdb.DuckDBPyConnection, hashes: Sequence[Path]) -> dict[int, int]:
+    """Count, per member, its distinct rows that the parent lacks or has less often."""
+    connection.execute(query("decide/parent_rows"), {"files": [str(path) for path in hashes]})
+    return {row["member"]: row["missing"] for row in rows(connection, "decide/contained")}
 
 
 def _read(

@@ -29,7 +29,14 @@ from . import __version__, archive, detect, lake, plan, progress, scan
 from .compact import CompactOptions
 from .config import Config, parse_retain, parse_size
 from .decide import Verdict
-from .errors import CompactorError, SourceError, StoreError, VerificationFailed
+from .errors import (
+    CompactorError,
+    ObjectUnreadable,
+    SchemaDrift,
+    SourceError,
+    StoreError,
+    VerificationFailed,
+)
 from .line import Limits, Outcome, Prepared, TableLine, prepare, size_histogram
 from .listing import objects_by_table
 from .members import Suspect
@@ -291,7 +298,7 @@ class Run:
         depths: dict[str, int] = {}
         for task in above:
             depth, parent = 0, above[task]
-            while parent is not None and depth < len(above):
+            while parent is not None:
                 depth, parent = depth + 1, above.get(parent)
             depths[task] = depth
         return depths
@@ -394,7 +401,7 @@ class Run:
                 self._cover(table, member, verdict)
             else:
                 self._conflict(table, member, verdict)
-        partitions = [member for member in covered if member.export_id == table.export_id]
+        partitions = [member for member in covered if _export_of(member) == _export_of(table)]
         if partitions:
             self._proven(table, partitions, verdicts[partitions[0].task_id].reason)
 
@@ -426,7 +433,7 @@ class Run:
         self.results[member.task_id] = result
 
     def _conflict(self, table: PlanTable, member: PlanTable, verdict: Verdict) -> None:
-        same = member.export_id != table.export_id
+        same = _export_of(member) != _export_of(table)
         message = (
             f"{member.table} of {member.export_id} was delivered for the same snapshot as "
             f"{table.export_id}, but is not the same: {verdict.reason}; it is left out, because both "
@@ -449,7 +456,9 @@ class Run:
             )
         )
         if same:
-            self.results[member.task_id] = self._failed(member, SourceError(message))
+            error = SourceError(message)
+            self.errors[member.task_id] = error
+            self.results[member.task_id] = self._failed_result(member, error)
 
     def _forget_suspicion(self, table: PlanTable) -> None:
         """Drop what the scan suspected of a table whose members have been decided."""
@@ -583,7 +592,13 @@ class Run:
 
     def _failed(self, table: PlanTable, error: CompactorError) -> TableResult:
         self.errors[table.task_id] = error
-        kind = "unreadable_object" if isinstance(error, SourceError) else "failed_table"
+        match error:
+            case ObjectUnreadable():
+                kind = "unreadable_object"
+            case SchemaDrift():
+                kind = "schema_drift"
+            case _:
+                kind = "failed_table"
         self.findings.append(
             Finding.model_validate(
                 {
@@ -596,6 +611,9 @@ class Run:
                 }
             )
         )
+        return self._failed_result(table, error)
+
+    def _failed_result(self, table: PlanTable, error: CompactorError) -> TableResult:
         return TableResult(
             task_id=table.task_id,
             export_id=table.export_id,
@@ -665,6 +683,10 @@ class Run:
         if good:
             self.put_document("manifest.json", manifest)
         return result
+
+
+def _export_of(table: PlanTable) -> tuple[int, str]:
+    return table.source, table.export_id
 
 
 def versions() -> dict[str, str]:

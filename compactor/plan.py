@@ -142,10 +142,7 @@ def plan(
     objects = {
         number: hashlib.sha256(digests.get(number, "0").encode()).hexdigest() for number in owners
     }
-    tasks = {
-        number: task_id(export, table, objects[number], options)
-        for number, (export, table) in owners.items()
-    }
+    tasks = _task_ids(owners, objects, options)
     tables = tuple(
         _plan_table(number, owners, objects, tasks, detected, samples, options, done, adopted)
         for number in sorted(owners)
@@ -158,6 +155,22 @@ def plan(
     )
     content = draft.model_dump(mode="json", exclude={"plan_id", "findings"})
     return draft.model_copy(update={"plan_id": digest(content)})
+
+
+def _task_ids(
+    owners: Mapping[int, tuple[Export, Table]], objects: Mapping[int, str], options: PlanOptions
+) -> dict[int, str]:
+    """Return a different id per table, though one export may lie in two sources, byte for byte."""
+    tasks: dict[int, str] = {}
+    taken: set[str] = set()
+    for number in sorted(owners):
+        export, table = owners[number]
+        task = task_id(export, table, objects[number], options)
+        while task in taken:
+            task = hashlib.sha256(f"again {task}".encode()).hexdigest()[:16]
+        taken.add(task)
+        tasks[number] = task
+    return tasks
 
 
 def task_id(export: Export, table: Table, objects_sha256: str, options: PlanOptions) -> str:
