@@ -115,8 +115,12 @@ def _tiny_targets(case: str, ours: Result, peers: Sequence[Result]) -> list[str]
     if default and case == "tiny, 25 ms":
         ratio = default[0].seconds / ours.seconds
         mark = "more than " if default[0].is_capped else ""
-        name = "times as fast as DuckDB's default"
-        lines.append(_judged(name, f"{mark}{ratio:.1f}", "at least 8", ratio >= 8))
+        line = _judged(
+            "times as fast as DuckDB's default", f"{mark}{ratio:.1f}", "at least 8", ratio >= 8
+        )
+        if default[0].is_capped and ratio < 8:
+            line = line.replace("MISSED", "undecided, needs a longer --cap")
+        lines.append(line)
     return lines
 
 
