@@ -13,7 +13,8 @@ A profile of a column is `values` (not NULL), the smallest and largest value, an
 | REAL, DOUBLE       | without NaN                | number of NaN (a sum would not be exact)|
 | nested             | -                          | -                                       |
 
-Sums are exact integers of any size. Text bounds are digests, so that a manifest holds no row data.
+Sums are exact integers of any size: 38-digit decimals whose sum does not fit the engines' 128 bits
+(DuckDB stops with an error, Polars would wrap) are added up once more in two halves. Text bounds are digests, so that a manifest holds no row data.
 DuckDB computes profiles in SQL (expressions from here), Polars over Arrow tables; the Arrow tables
 of *source* files are decoded by pyarrow, which checks page checksums and the gzip trailer: DuckDB
 and Polars both decode a flipped bit in a gzip page into a wrong value without an error. Arrow's and
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 Family = Literal["integer", "decimal", "date", "timestamp", "text", "bytes", "float", "other"]
 
 _WIDE = Context(prec=100)
+_HALF = 10**18
+"""Where an unscaled decimal is cut in two, so that sums of both halves fit 128 bits."""
 _INTEGERS = frozenset(
     (
         "BOOLEAN",
@@ -111,8 +114,13 @@ def _bound(bound: Any) -> str:
 # --- DuckDB ---------------------------------------------------------------------------------------
 
 
-def sql_metrics(column: exp.Column, type_name: str) -> list[exp.Expression]:
-    """Return four aggregates over one column: values, low, high, total."""
+def sql_metrics(
+    column: exp.Column, type_name: str, *, halves: bool = False
+) -> list[exp.Expression]:
+    """Return four aggregates over one column: values, low, high, total.
+
+    With `halves`, the total of a decimal is a list of two sums; see `merge_metrics`.
+    """
     kind = family(type_name)
     null = exp.null()
 
@@ -125,7 +133,8 @@ def sql_metrics(column: exp.Column, type_name: str) -> list[exp.Expression]:
             number = exp.cast(column.copy(), "BIGINT") if type_name == "BOOLEAN" else column
             return [count, call("min", number), call("max", number), call("sum", number)]
         case "decimal":
-            return [count, call("min", column), call("max", column), call("sum", column)]
+            total = _sql_halves(column) if halves else call("sum", column)
+            return [count, call("min", column), call("max", column), total]
         case "date" | "timestamp":
             unit = call("epoch_us", column)
             return [count, call("min", unit), call("max", unit), call("sum", unit)]
@@ -142,13 +151,50 @@ def sql_metrics(column: exp.Column, type_name: str) -> list[exp.Expression]:
             return [count, null, null.copy(), exp.Literal.number(0)]
 
 
+def _sql_halves(column: exp.Column) -> exp.Expression:
+    """Sum the two halves of the unscaled integers: as text without its point, cut by division."""
+    text = exp.cast(column.copy(), "VARCHAR", dialect="duckdb")
+    digits = exp.Anonymous(
+        this="replace", expressions=[text, exp.Literal.string("."), exp.Literal.string("")]
+    )
+    number = exp.cast(digits, "HUGEINT", dialect="duckdb")
+    half = exp.cast(exp.Literal.number(_HALF), "HUGEINT", dialect="duckdb")
+    high = exp.IntDiv(this=number, expression=half)
+    low = exp.Mod(this=number.copy(), expression=half.copy())
+    return exp.array(exp.Sum(this=high), exp.Sum(this=low), dialect="duckdb")
+
+
+def merge_metrics(
+    names: Sequence[str], type_name: str, *, halves: bool = False
+) -> list[exp.Expression]:
+    """Return four aggregates that add up the metrics of several files, held in columns `names`."""
+    values, low, high, total = (exp.column(name) for name in names)
+
+    def call(name: str, value: exp.Expression) -> exp.Expression:
+        return exp.Anonymous(this=name, expressions=[value])
+
+    def half(place: int) -> exp.Expression:
+        which = exp.Literal.number(place)
+        part = exp.Anonymous(this="list_extract", expressions=[total.copy(), which])
+        return exp.Sum(this=part)
+
+    added: exp.Expression = call("sum", total)
+    if halves and family(type_name) == "decimal":
+        added = exp.array(half(1), half(2), dialect="duckdb")
+    return [call("sum", values), call("min", low), call("max", high), added]
+
+
 def from_sql(type_name: str, row: Sequence[Any]) -> ColumnProfile:
     """Build a profile from the four values that `sql_metrics` selects."""
     values, low, high, total = row
     kind = family(type_name)
     if kind == "decimal":
         scale = int(type_name.rstrip(")").split(",")[1])
-        low, high, total = (_unscaled(number, scale) for number in (low, high, total))
+        low, high = (_unscaled(number, scale) for number in (low, high))
+        if isinstance(total, list):
+            total = int(total[0] or 0) * _HALF + int(total[1] or 0)
+        else:
+            total = _unscaled(total, scale)
     elif kind == "date":
         day = 86_400_000_000
         low, high, total = (None if v is None else int(v) // day for v in (low, high, total))
@@ -259,6 +305,8 @@ def _profile(values: pa.ChunkedArray, column: Profiled) -> ColumnProfile:
             number = typed.cast(pl.Int8) if typed.dtype == pl.Boolean else typed.to_physical()
             result.low, result.high = number.min(), number.max()
             result.total = int(number.cast(pl.Int128).sum())
+            if _may_wrap(result):
+                result.total = sum(number.drop_nulls())
         case "text":
             result.low, result.high = (str(b).encode() for b in (typed.min(), typed.max()))
             result.total = int(typed.str.len_bytes().cast(pl.Int64).sum())
@@ -276,6 +324,13 @@ def _profile(values: pa.ChunkedArray, column: Profiled) -> ColumnProfile:
     return result
 
 
+def _may_wrap(profile: ColumnProfile) -> bool:
+    """True if a sum of 128 bits may not have held the total of these values."""
+    if profile.low is None or profile.high is None:
+        return False
+    return bool(max(abs(profile.low), abs(profile.high)) * profile.values >= 1 << 127)
+
+
 def _fits(typed: pl.Series, kind: Family) -> bool:
     """True if a column has a type that its family is computed on."""
     import polars as pl
@@ -290,6 +345,12 @@ def _fits(typed: pl.Series, kind: Family) -> bool:
             return dtype == pl.Binary
         case "float":
             return dtype.is_float()
+        case "decimal":
+            return dtype.is_decimal()
+        case "date":
+            return dtype == pl.Date
+        case "timestamp":
+            return isinstance(dtype, pl.Datetime)
         case _:
             return True
 
@@ -383,10 +444,25 @@ def scan_written(
             low, high = (None if bound is None else bound.encode() for bound in (low, high))
         elif kind == "float":
             low, high = (None if bound is None else _plain_float(bound) for bound in (low, high))
-        profiles[column.no] = ColumnProfile(
-            values=values, low=low, high=high, total=int(total or 0)
-        )
+        profile = ColumnProfile(values=values, low=low, high=high, total=int(total or 0))
+        if kind == "decimal" and _may_wrap(profile):
+            profile.total = _total_of_halves(paths, place)
+        profiles[column.no] = profile
     return int(row[0]), profiles
+
+
+def _total_of_halves(paths: Sequence[Path], place: int) -> int:
+    """Add up one decimal column whose sum may not fit 128 bits."""
+    import polars as pl
+
+    number = pl.nth(place).to_physical().cast(pl.Int128)
+    half = pl.lit(_HALF).cast(pl.Int128)
+    high, low = (number // half), (number - (number // half) * half)
+    frame = pl.scan_parquet(list(paths), hive_partitioning=False).select(
+        high.sum().alias("high"), low.sum().alias("low")
+    )
+    sums = frame.collect(engine="streaming").row(0)
+    return int(sums[0]) * _HALF + int(sums[1])
 
 
 def _lazy_metrics(column: pl.Expr, type_name: str) -> list[pl.Expr]:

@@ -140,7 +140,8 @@ def rules(
     notes: list[str] = []
     for no, column in enumerate(columns):
         known = types.get(column.source_name) or lowered.get(column.source_name.lower())
-        name = _free_name(column.source_name.lower(), taken)
+        # no engine takes an empty name
+        name = _free_name(column.source_name.lower() or "unnamed", taken)
         taken.add(name)
         if name != column.source_name.lower():
             notes.append(f"column {column.source_name!r} is written as {name!r}")
@@ -328,9 +329,16 @@ def _other_spelling(
 
 
 def _without_zeros(text: exp.Expression) -> exp.Expression:
-    """Strip the trailing zeros of a fraction, and a point that is then the last character."""
+    """Strip the trailing zeros of a fraction, and a point that is then the last character.
+
+    A text that ends in a point is no spelling of PostgreSQL's, and stays as it is.
+    """
     stripped = _call("rtrim", _call("rtrim", text.copy(), "0"), ".")
-    return exp.Case().when(_call("contains", text.copy(), "."), stripped).else_(text.copy())
+    fraction = exp.And(
+        this=_call("contains", text.copy(), "."),
+        expression=exp.not_(_call("suffix", text.copy(), ".")),
+    )
+    return exp.Case().when(fraction, stripped).else_(text.copy())
 
 
 _OFFSET = r"([+-])(\d{2})(?::(\d{2}))?(?::(\d{2}))?$"
