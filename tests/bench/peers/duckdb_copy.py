@@ -26,8 +26,7 @@ TO $target (FORMAT parquet, PARTITION_BY (dt), COMPRESSION zstd)
 def use_s3(connection: duckdb.DuckDBPyConnection) -> None:
     """Load httpfs from its PyPI package and point it at the server.
 
-    Nothing else is set: it reads a small object in one request as it is, and connection caching,
-    the other HTTP client and unordered output made no difference here (1.5.5).
+    Nothing else is set: it reads a small object in one request as it is (docs/benchmarks.md).
     """
     import duckdb_extension_httpfs
 
