@@ -22,12 +22,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from sqlglot import exp
 
 from . import types
@@ -39,7 +41,6 @@ from .types import FileColumn, Rule
 if TYPE_CHECKING:
     import duckdb
 
-    from .stage import Staged
 
 ROW_GROUP_BYTES = 128 << 20
 """Uncompressed size aimed at for a row group; never below DuckDB's own 122,880 rows."""
@@ -122,6 +123,12 @@ def open_source(connection: duckdb.DuckDBPyConnection, *, by_name: bool) -> None
     connection.execute(query("compact/staged_by_name" if by_name else "compact/staged"))
 
 
+def use_decoded(connection: duckdb.DuckDBPyConnection, tables: Sequence[pa.Table]) -> None:
+    """Let the macro staged(files) give rows that are decoded already, whatever files it is given."""
+    connection.register("decoded_rows", pa.concat_tables(tables))
+    connection.execute(query("compact/staged_decoded"))
+
+
 def file_columns(
     connection: duckdb.DuckDBPyConnection, files: Sequence[str], names: Sequence[str]
 ) -> tuple[FileColumn, ...]:
@@ -166,6 +173,10 @@ class ColumnFacts:
     examples: tuple[str, ...]
     digits: int
     scale: int
+    by_digits: Mapping[int, int] = field(default_factory=dict)
+    """For decimals: values by the number of their digits before the point."""
+    widest: tuple[str, ...] = ()
+    """Those with the most digits before the point."""
 
     def merged(self, other: ColumnFacts) -> ColumnFacts:
         return ColumnFacts(
@@ -173,7 +184,13 @@ class ColumnFacts:
             examples=tuple(sorted({*self.examples, *other.examples})[:5]),
             digits=max(self.digits, other.digits),
             scale=max(self.scale, other.scale),
+            by_digits=Counter(self.by_digits) + Counter(other.by_digits),
+            widest=tuple(sorted({*self.widest, *other.widest}, key=_most_digits)[:5]),
         )
+
+
+def _most_digits(number: str) -> tuple[int, str]:
+    return -len(number.lstrip("-").partition(".")[0]), number
 
 
 def probe(
@@ -205,12 +222,14 @@ def probe(
     assert row is not None
     facts: dict[int, ColumnFacts] = {}
     for place, rule in enumerate(parsed):
-        lossy, examples, digits, scale = row[place * 4 : place * 4 + 4]
+        lossy, examples, digits, scale, by_digits, widest = row[place * 6 : place * 6 + 6]
         facts[rule.no] = ColumnFacts(
             lossy=lossy,
             examples=tuple(str(example) for example in examples or ()),
             digits=digits or 0,
             scale=scale or 0,
+            by_digits=by_digits or {},
+            widest=tuple(sorted(widest or (), key=_most_digits)),
         )
     return facts
 
@@ -219,15 +238,19 @@ def _probe_metrics(rule: Rule) -> list[exp.Expression]:
     lossy = f"b{rule.no}"
     staged = rule.staged_name
     digits = scale = "0"
+    by_digits = widest = "NULL"
     if rule.how == "decimal":
         # which scale fits is not known yet: lossy is what no DECIMAL can hold
         number = rf"regexp_full_match({staged}, '-?[0-9]+([.][0-9]+)?')"
         width = f"strlen(replace(ltrim({staged}, '-'), '.', ''))"
-        digits = f"max(strlen(ltrim(split_part({staged}, '.', 1), '-'))) FILTER (WHERE {number})"
+        before = f"strlen(ltrim(split_part({staged}, '.', 1), '-'))"
+        digits = f"max({before}) FILTER (WHERE {number})"
+        by_digits = f"histogram({before}) FILTER (WHERE {number})"
+        widest = f"arg_max({staged}, {before}, 5) FILTER (WHERE {number})"
         scale = f"max(strlen(split_part({staged}, '.', 2))) FILTER (WHERE {number})"
         lossy = f"(NOT {number} OR {width} > 38)"
     examples = f"min({staged}, 5) FILTER (WHERE {lossy})"
-    texts = (f"count_if({lossy})", examples, digits, scale)
+    texts = (f"count_if({lossy})", examples, digits, scale, by_digits, widest)
     return [exp.maybe_parse(text, dialect="duckdb") for text in texts]
 
 
@@ -241,14 +264,19 @@ def _tuned(rule: Rule, facts: ColumnFacts | None) -> Rule:
         return rule
     if rule.how != "decimal":
         return rule.keep_text(facts.lossy, facts.examples) if facts.lossy else rule
-    if facts.lossy or facts.digits + facts.scale > 38:
+    if facts.lossy:
         return rule.keep_text(facts.lossy, facts.examples)
+    if facts.digits + facts.scale > 38:
+        # each value fits, but not all in one type: told are those without room for the scale
+        room = 38 - facts.scale
+        wide = sum(count for digits, count in facts.by_digits.items() if digits > room)
+        return rule.keep_text(wide, [one for one in facts.widest if _most_digits(one)[0] < -room])
     declared = int(rule.target[8:].split(",")[0])
     width = declared if declared - facts.scale >= facts.digits else 38
     return replace(rule, target=types.decimal_type(width, facts.scale))
 
 
-# --- 2. and 3. restore -----------------------------------------------------------------------------
+# --- 2. and 3. restore ----------------------------------------------------------------------------
 
 
 def _typed_rows(rules: Sequence[Rule], *, file_name: bool = False) -> exp.Select:

@@ -109,6 +109,11 @@ POSTGRES_NORMAL = (
     _pg("c_numeric_whole", "numeric", "DECIMAL(38,0)", "9" * 38, "-" + "9" * 38, "0", "1200"),
     _pg("c_numeric_38_10", "numeric", "DECIMAL(38,10)", "1" * 28 + ".0000000001", precision=38),
     _pg("c_numeric_3_5", "numeric", "DECIMAL(38,5)", "0.00123", "-0.00999", precision=3),
+    # numeric(5,-2) holds seven digits, the last two of them zeros: more than its precision says
+    _pg(
+        *("c_numeric_5_minus_2", "numeric", "DECIMAL(38,0)", "1234500", "-9999900"),
+        precision=5,
+    ),
     _pg("c_money", "money", "VARCHAR", "$1,234.56", "-$1,234.56", "$0.00"),
     _pg("c_boolean", "boolean", "BOOLEAN", True, False),
     _pg("c_char", "character", "VARCHAR", "DE   ", "ÄÖ   ", "     "),
@@ -189,8 +194,6 @@ POSTGRES_NASTY = (
     _kept("c_numeric_60", "numeric", _HUGE, "1"),
     # 38 digits before the point and one behind it: 39 in all
     _kept("c_numeric_39", "numeric", "9" * 38, "0.5"),
-    # numeric(5,-2) holds seven digits, the last two of them zeros
-    _kept("c_numeric_5_minus_2", "numeric", "1234500", "-9999900", precision=5),
 )
 
 
