@@ -74,7 +74,12 @@ class Outcome:
 
 
 def prepare(
-    table: PlanTable, wanted: Sequence[Wanted], store: Store, folder: Path, progress: Progress
+    table: PlanTable,
+    wanted: Sequence[Wanted],
+    store: Store,
+    folder: Path,
+    progress: Progress,
+    keep_bytes: int = 0,
 ) -> Prepared:
     """Stage one chunk. The first file tells how the second engine types the columns."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +97,8 @@ def prepare(
     def advance(objects: int, size: int) -> None:
         progress.advance(size)
 
-    return Prepared(staged=stage(store, wanted, folder, profile_as, advance), folder=folder)
+    staged = stage(store, wanted, folder, profile_as, advance, keep_bytes)
+    return Prepared(staged=staged, folder=folder)
 
 
 def propose(
@@ -231,7 +237,8 @@ class TableLine:
     def _stage(self, piece: Sequence[Wanted], number: int) -> Prepared:
         self.progress.table(self.table.table, "staging", objects=len(piece))
         folder = self.folder / f"staged-{number}"
-        return prepare(self.table, piece, self.store, folder, self.progress)
+        keep_bytes = self.limits.memory_bytes // 4
+        return prepare(self.table, piece, self.store, folder, self.progress, keep_bytes)
 
     def _decide_types(self, pieces: Sequence[Sequence[Wanted]]) -> tuple[Rule, ...]:
         """Look at every value of a table that is too large for scratch, before anything is written.
@@ -325,6 +332,8 @@ class TableLine:
         self.progress.table(self.table.table, "sorting", objects=len(staged.files))
         try:
             plain = self._plain_rules(connection, staged)
+            if staged.is_decoded:
+                compact.use_decoded(connection, staged.decoded)
             if decided is None:
                 sample = staged.sample()
                 loaded = compact.restore(connection, staged.files, plain, sample, self.options)
@@ -342,6 +351,8 @@ class TableLine:
                 if path is not None
             }
             raise compact.translate(error, keys) from error
+        finally:
+            staged.decoded = []  # taken over: its memory is needed for sorting
         self.rules = loaded.rules
         self.schemas += [schema.to_arrow_schema() for schema in staged.schemas]
         kept = [rule for rule in loaded.rules if rule.kept_text]

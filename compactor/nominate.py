@@ -77,22 +77,17 @@ class Nominations:
             waiting += [(child, depth + 1) for child in reversed(self.below.get(number, ()))]
 
     def partitions(self, parent: int) -> Iterator[int]:
-        """Yield the suspected partitions of a table on every level that names make certain."""
+        """Yield the suspected partitions of a table, on every level.
+
+        What lies below a merely possible partition is told as that one's partitions.
+        """
         waiting = list(reversed(self.below.get(parent, ())))
         while waiting:
             number = waiting.pop()
-            if self.links[number].relation != "partition":
-                continue
-            yield number
-            waiting += (
-                [
-                    child
-                    for child in reversed(self.below.get(number, ()))
-                    if self.links[child].is_strong
-                ]
-                if self.links[number].is_strong
-                else []
-            )
+            if self.links[number].relation == "partition":
+                yield number
+                if self.links[number].is_strong:
+                    waiting += reversed(self.below.get(number, ()))
 
 
 def nominate(exports: Sequence[Export], without_partitions: frozenset[int]) -> Nominations:

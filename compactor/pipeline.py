@@ -332,7 +332,9 @@ class Run:
                 continue
             folder = self.folder / table.task_id / "staged-0"
             store = self.stores.sources[table.source]
-            return table.task_id, pool.submit(prepare, table, wanted, store, folder, self.show)
+            keep_bytes = self.limits.memory_bytes // 4
+            future = pool.submit(prepare, table, wanted, store, folder, self.show, keep_bytes)
+            return table.task_id, future
         return None
 
     def _one(self, table: PlanTable, first: Future[Prepared] | None) -> None:

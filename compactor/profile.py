@@ -242,33 +242,47 @@ def output_columns(rules: Iterable[Rule]) -> tuple[Profiled, ...]:
 
 
 class Profiler:
-    """Collects Arrow tables and profiles them with Polars, in batches of bounded size."""
+    """Collects Arrow tables and profiles them, in batches of bounded size.
 
-    def __init__(self, columns: Sequence[Profiled], batch_bytes: int = 48 << 20) -> None:
+    With `keep_bytes`, the tables are also kept, up to that size; `keeps` turns False, and nothing is
+    kept, where they are larger.
+    """
+
+    def __init__(
+        self, columns: Sequence[Profiled], batch_bytes: int = 48 << 20, keep_bytes: int = 0
+    ) -> None:
         self.columns = columns
         self.rows = 0
         self.profiles = {column.no: ColumnProfile() for column in columns}
+        self.kept: list[pa.Table] = []
+        self.keeps = keep_bytes > 0
+        self._keep_bytes = keep_bytes
+        self._kept_bytes = 0
         self._batch_bytes = batch_bytes
         self._waiting: list[pa.Table] = []
-        self._waiting_bytes = 0
+        self._waiting_rows = 0
+        self._batch_rows = 0
 
     def add(self, table: pa.Table) -> None:
-        if not self.columns:
-            self.rows += table.num_rows
+        self.rows += table.num_rows
+        if not self.columns and not self.keeps:
             return
-        if self._waiting and not table.schema.equals(self._waiting[0].schema):
+        if not self._waiting or not table.schema.equals(self._waiting[0].schema):
             self.flush()
+            width = table.nbytes / max(table.num_rows, 1)
+            self._batch_rows = max(1, int(self._batch_bytes / max(width, 1)))
         self._waiting.append(table)
-        self._waiting_bytes += table.nbytes
-        if self._waiting_bytes >= self._batch_bytes:
+        self._waiting_rows += table.num_rows
+        if self._waiting_rows >= self._batch_rows:
             self.flush()
 
     def flush(self) -> None:
         if not self._waiting:
             return
-        table = pa.concat_tables(self._waiting)
-        self._waiting, self._waiting_bytes = [], 0
-        self.rows += table.num_rows
+        # thousands of tiny chunks cost more than their rows
+        table = pa.concat_tables(self._waiting).combine_chunks()
+        self._waiting, self._waiting_rows = [], 0
+        self._keep(table)
         present = set(table.schema.names)
         columns = [column for column in self.columns if column.name in present]
         # names from exports are hostile: inside Polars, too, columns are called by number
@@ -277,6 +291,14 @@ class Profiler:
         for column in columns:  # typed one after the other: bounds the memory
             values = table.column(f"c{column.no}")
             self.profiles[column.no].merge(_profile(values, column))
+
+    def _keep(self, table: pa.Table) -> None:
+        if not self.keeps:
+            return
+        self.kept.append(table)
+        self._kept_bytes += table.nbytes
+        if self._kept_bytes > self._keep_bytes:
+            self.keeps, self.kept = False, []
 
     def result(self) -> dict[int, ColumnProfile]:
         self.flush()

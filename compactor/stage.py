@@ -28,6 +28,11 @@ from .errors import CompactorError, ObjectUnreadable, StoreError
 from .profile import ColumnProfile, Profiled, Profiler
 from .store.interface import Store, Wanted
 
+SMALL_BYTES = 256 << 10
+"""Objects below this are read at once and decoded by the handful."""
+HANDFUL = 32
+MANY_OBJECTS, TINY_BYTES = 500, 64 << 10
+"""From so many objects of so few bytes on the average, rows are decoded once and kept."""
 MAX_NAMED = 20
 """Unreadable objects named one by one; more are counted."""
 
@@ -59,6 +64,10 @@ class Staged:
     profiled: tuple[Profiled, ...] = ()
     profiles: dict[int, ColumnProfile] = field(default_factory=dict)
     decoded_rows: int = 0
+    decoded: list[pa.Table] = field(default_factory=list)
+    """All rows, where the objects are so many and so small that opening each of them a second time
+    would cost more than everything else; else empty, and DuckDB reads the files itself."""
+    is_decoded: bool = False
 
     @property
     def files(self) -> list[str]:
@@ -82,44 +91,63 @@ class Staged:
 class Inspector:
     """Decodes and profiles files in a few threads, each with a profiler of its own."""
 
-    def __init__(self, staged: Staged, threads: int) -> None:
+    def __init__(self, staged: Staged, threads: int, keep_bytes: int) -> None:
         self._staged = staged
+        self._keep_bytes = keep_bytes
         self._lock = threading.Lock()
         self._local = threading.local()
         self._profilers: list[Profiler] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._pending: list[Future[None]] = []
+        self._handful: list[tuple[int, Path]] = []
 
     def submit(self, index: int, path: Path) -> None:
-        self._pending.append(self._pool.submit(self._inspect, index, path))
+        """Take a file; small ones are handed on by the handful."""
+        self._handful.append((index, path))
+        if len(self._handful) >= HANDFUL or self._staged.wanted[index].size_bytes >= SMALL_BYTES:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        handful, self._handful = self._handful, []
+        self._pending.append(self._pool.submit(self._inspect, handful))
 
     def finish(self) -> None:
+        self._hand_on()
         self._pool.shutdown(wait=True)
         for future in self._pending:
             future.result()
         for profiler in self._profilers:
             for no, profile in profiler.result().items():
                 self._staged.profiles.setdefault(no, ColumnProfile()).merge(profile)
+        tables = [table for profiler in self._profilers for table in profiler.kept]
+        whole = all(profiler.keeps for profiler in self._profilers)
+        if self._keep_bytes and whole and len(self._staged.schemas) == 1:
+            self._staged.decoded = tables
+            self._staged.is_decoded = True
 
-    def _inspect(self, index: int, path: Path) -> None:
-        try:
-            rows, schema_no = self._decode(path)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            problem = unreadable(self._staged.wanted[index], path, error)
-            with self._lock:
-                self._staged.unreadable.append(problem)
-            return
-        self._staged.rows[index] = rows
-        self._staged.schema_nos[index] = schema_no
+    def _inspect(self, handful: Sequence[tuple[int, Path]]) -> None:
+        for index, path in handful:
+            try:
+                rows, schema_no = self._decode(index, path)
+            except (pa.ArrowException, OSError, ValueError) as error:
+                problem = unreadable(self._staged.wanted[index], path, error)
+                with self._lock:
+                    self._staged.unreadable.append(problem)
+                continue
+            self._staged.rows[index] = rows
+            self._staged.schema_nos[index] = schema_no
 
-    def _decode(self, path: Path) -> tuple[int, int]:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+    def _decode(self, index: int, path: Path) -> tuple[int, int]:
+        small = self._staged.wanted[index].size_bytes < SMALL_BYTES
+        source = pa.BufferReader(path.read_bytes()) if small else path
+        with pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=False) as file:
             schema_no = self._schema_no(file.schema)
             decoded = 0
+            profiler = self._profiler()
             for group in range(file.metadata.num_row_groups):
                 table = file.read_row_group(group, use_threads=False)
                 decoded += table.num_rows
-                self._profiler().add(table)
+                profiler.add(table)
             if decoded != file.metadata.num_rows:
                 raise ValueError(f"footer says {file.metadata.num_rows} rows, {decoded} decoded")
         with self._lock:
@@ -141,7 +169,7 @@ class Inspector:
     def _profiler(self) -> Profiler:
         profiler: Profiler | None = getattr(self._local, "profiler", None)
         if profiler is None:
-            profiler = Profiler(self._staged.profiled)
+            profiler = Profiler(self._staged.profiled, keep_bytes=self._keep_bytes)
             self._local.profiler = profiler
             with self._lock:
                 self._profilers.append(profiler)
@@ -166,15 +194,21 @@ def stage(
     folder: Path,
     profile_as: Callable[[Path], tuple[Profiled, ...]],
     progress: Callable[[int, int], None] = lambda objects, size: None,
+    keep_bytes: int = 0,
 ) -> Staged:
     """Fetch all objects and decode each of them; nothing is raised for a single bad object.
 
     `profile_as` is called once, with the first file that arrived, and says how columns are typed.
-    `progress` receives (objects, bytes) as they arrive.
+    `progress` receives (objects, bytes) as they arrive. `keep_bytes` is the memory that decoded
+    rows of tiny objects may take.
     """
     count = len(wanted)
+    size = sum(item.size_bytes for item in wanted)
+    if count < MANY_OBJECTS or size > count * TINY_BYTES:
+        keep_bytes = 0
     staged = Staged(wanted=wanted, paths=[None] * count, rows=[0] * count, schema_nos=[-1] * count)
-    inspector = Inspector(staged, threads=os.cpu_count() or 2)
+    threads = os.cpu_count() or 2
+    inspector = Inspector(staged, threads, keep_bytes // threads)
     typed = False
     try:
         for fetched in store.fetch(wanted, folder):
