@@ -6,6 +6,7 @@ There is no state database. A run writes, in this order:
     <database>/<table>/snapshot=.../dt=.../part-*.parquet  the data
     _compactor/runs/<run_id>/verified/<task_id>.json     a table, once all its checks passed
     _compactor/runs/<run_id>/locked-<archive>/<task_id>.json   the same, once it is locked
+    _compactor/runs/<run_id>/failed/<task_id>.json       a verified table that could not be locked
     _compactor/runs/<run_id>/report.json, report.html
     _compactor/runs/<run_id>/manifest.json               last; readers believe only this
 
@@ -25,6 +26,7 @@ from datetime import datetime
 from .model import snapshot_text
 
 RUNS = "_compactor/runs/"
+FAILED = "failed"
 
 _UNSAFE = re.compile(r"""[\x00-\x1f\x7f/\\%#?*"'<>|{}\[\]^~`=]""")
 
@@ -39,7 +41,7 @@ def segment(name: str) -> str:
     text = _UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", name)
     if text[:1] in ("_", "."):
         text = f"%{ord(text[0]):02X}{text[1:]}"
-    return text or "%00"
+    return text or "%EMPTY"  # %00 would be the name that is a zero character
 
 
 def table_prefix(database: str, table: str, snapshot: datetime) -> str:
@@ -53,6 +55,16 @@ def part_key(prefix: str, value: str, number: int, task_id: str) -> str:
 
 def is_part_of(key: str, task_id: str) -> bool:
     return key.endswith(f"-{task_id}.parquet")
+
+
+def part_place(key: str, prefix: str, task_id: str) -> tuple[str, int] | None:
+    """Return (value, number) of a key that `part_key` made, else None."""
+    pattern = rf"(?:dt=([^/]*)/)?part-([0-9]+)-{re.escape(task_id)}\.parquet"
+    found = re.fullmatch(pattern, key.removeprefix(prefix))
+    if found is None:
+        return None
+    value, number = found[1] or "", int(found[2])
+    return (value, number) if part_key(prefix, value, number, task_id) == key else None
 
 
 def archive_id(url: str) -> str:
@@ -86,6 +98,7 @@ def progress(keys: Iterable[str], archive_url: str | None) -> Progress:
     """Read a listing of `_compactor/runs/`."""
     finished: set[str] = set()
     started: set[str] = set()
+    failed: set[tuple[str, str]] = set()
     documents: list[tuple[str, str, str, str]] = []
     for key in sorted(keys):
         run_id, _, rest = key.removeprefix(RUNS).partition("/")
@@ -93,11 +106,15 @@ def progress(keys: Iterable[str], archive_url: str | None) -> Progress:
         if rest == "manifest.json":
             finished.add(run_id)
         folder, _, name = rest.partition("/")
+        if folder == FAILED:
+            failed.add((run_id, name.removesuffix(".json")))
         if name.endswith(".json") and (folder == "verified" or folder.startswith("locked-")):
             documents.append((run_id, folder, name.removesuffix(".json"), key))
     wanted = f"locked-{archive_id(archive_url)}" if archive_url else "verified"
     done = {
-        task for run_id, folder, task, _ in documents if folder == wanted and run_id in finished
+        task
+        for run_id, folder, task, _ in documents
+        if folder == wanted and run_id in finished and (run_id, task) not in failed
     }
     adoptable: dict[str, str] = {}
     locked: set[str] = set()

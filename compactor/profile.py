@@ -14,11 +14,12 @@ A profile of a column is `values` (not NULL), the smallest and largest value, an
 | nested             | -                          | -                                       |
 
 Sums are exact integers of any size: 38-digit decimals whose sum does not fit the engines' 128 bits
-(DuckDB stops with an error, Polars would wrap) are added up once more in two halves. Text bounds are digests, so that a manifest holds no row data.
-DuckDB computes profiles in SQL (expressions from here), Polars over Arrow tables; the Arrow tables
-of *source* files are decoded by pyarrow, which checks page checksums and the gzip trailer: DuckDB
-and Polars both decode a flipped bit in a gzip page into a wrong value without an error. Arrow's and
-Polars' own parsers type the text, so DuckDB's are checked, too.
+(DuckDB stops with an error, Polars would wrap) are added up once more in two halves. Text bounds
+are digests, so that a manifest holds no row data. DuckDB computes profiles in SQL (expressions from
+here), Polars over Arrow tables; the Arrow tables of *source* files are decoded by pyarrow, which
+checks page checksums and the gzip trailer: DuckDB and Polars both decode a flipped bit in a gzip
+page into a wrong value without an error. Arrow's and Polars' own parsers type the text, so DuckDB's
+are checked, too.
 """
 
 from __future__ import annotations

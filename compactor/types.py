@@ -15,7 +15,7 @@ its text. Documented other spellings of the same value, which count as equal:
 Types without a restored form stay text on purpose: Athena has no TIME, INTERVAL or UUID type, and
 `money`, arrays and ranges depend on settings that the export does not carry.
 
-Names inside the scratch database are ours (`s0` as delivered, `c0` typed, ...); a source name appears
+Names inside the scratch database are ours (`s0` as delivered, `c0` typed); a source name appears
 only as a quoted identifier made by sqlglot. Mapping tables:
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ExportSnapshot.data-types.html
 (read 2026-11)
