@@ -198,13 +198,13 @@ def grain(
         each = output // spans[option]
         if each >= least:
             reason = (
-                f"about {size} over {spans[option]} {option}s makes {_size(each)} a {option}; "
+                f"about {size} over {_count(spans[option], option)} makes {_size(each)} each; "
                 f"files should be near {_size(target_bytes)}"
             )
             files = _files(output, spans[option], target_bytes)
             return GrainChoice(grain=option, reason=reason, files=files)
     reason = (
-        f"about {size} over {spans['year']} years is too little for a partition each; "
+        f"about {size} over {_count(spans['year'], 'year')} is too little for a partition each; "
         f"one partition per snapshot, sorted by {choice.column}"
     )
     return GrainChoice(grain="none", reason=reason, files=_files(output, 1, target_bytes))
@@ -229,6 +229,10 @@ def _spans(stats: DateStats | None) -> dict[Grain, int] | None:
 def _files(output: int, partitions: int, target_bytes: int) -> int:
     each = max(output // partitions, 1)
     return partitions * -(-each // target_bytes)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _size(count: int) -> str:

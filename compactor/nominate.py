@@ -66,15 +66,13 @@ class Nominations:
     """Parent -> those directly below it, by number."""
 
     def members(self, parent: int) -> Iterator[int]:
-        """Yield all that may be covered by a table: its partitions on every level, its repeated
-        deliveries, and the partitions of those. Each follows the one above it."""
-        waiting = [(child, 0) for child in reversed(self.below.get(parent, ()))]
+        """Yield all that may be covered by a table: its partitions on every level, what repeats it
+        or them, and the partitions of that. Each follows the one above it."""
+        waiting = list(reversed(self.below.get(parent, ())))
         while waiting:
-            number, depth = waiting.pop()
-            if self.links[number].relation == "same_snapshot" and depth:
-                continue  # repeats a partition, not the parent: has nothing to be compared with
+            number = waiting.pop()
             yield number
-            waiting += [(child, depth + 1) for child in reversed(self.below.get(number, ()))]
+            waiting += reversed(self.below.get(number, ()))
 
     def partitions(self, parent: int) -> Iterator[int]:
         """Yield the suspected partitions of a table, on every level.
