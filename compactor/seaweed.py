@@ -31,6 +31,7 @@ from typing import Self
 
 from .errors import ConfigError, StoreError
 
+_PROGRAM = "weed"
 _HOST = "127.0.0.1"
 _ROLES = ("s3", "s3.grpc", "master", "master.grpc", "volume", "volume.grpc", "filer", "filer.grpc")
 _START_TIMEOUT_S = 60.0
@@ -52,7 +53,12 @@ key = ""
 """
 _SOCKETS = ("master", "volume", "filer", "s3")
 """Roles that leave `/tmp/seaweedfs-ROLE-grpc-PORT.sock` behind; there is no flag for these."""
-_WATCHDOG = 'read -r _ || { kill -KILL -- "-$1"; shift; rm -rf -- "$@"; }'
+_WATCHDOG = """
+read -r _ && exit
+kill -s KILL -- "-$1"
+shift
+rm -rf -- "$@" || { sleep 1; rm -rf -- "$@"; }
+"""
 """A line on stdin ends it; end of file means that we are gone."""
 
 
@@ -64,12 +70,12 @@ def find_weed() -> Path:
         Path(sys.executable).parent,
     )
     for folder in folders:
-        if (folder / "weed").is_file() and os.access(folder / "weed", os.X_OK):
-            return folder / "weed"
-    if found := shutil.which("weed"):
+        if os.access(folder / _PROGRAM, os.X_OK):
+            return folder / _PROGRAM
+    if found := shutil.which(_PROGRAM):
         return Path(found)
     raise ConfigError(
-        f"SeaweedFS is not installed: no program `weed` in {folders[0]} or on PATH",
+        f"SeaweedFS is not installed: no program `{_PROGRAM}` in {folders[0]} or on PATH",
         hint="pip install 'compactor[demo]'",
     )
 
@@ -92,8 +98,8 @@ class SeaweedServer:
     def __init__(self, folder: Path | None = None, port: int | None = None) -> None:
         self._given_folder = folder
         self._given_port = port
-        self._folder: Path | None = None
-        self._litter: list[Path] = []
+        self.folder: Path | None = None
+        self.sockets: list[Path] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self.endpoint = ""
@@ -117,9 +123,9 @@ class SeaweedServer:
 
     def __enter__(self) -> Self:
         weed = find_weed()
-        self._folder = self._given_folder or Path(tempfile.mkdtemp(prefix="compactor-s3-"))
+        self.folder = self._given_folder or Path(tempfile.mkdtemp(prefix="compactor-s3-"))
         try:
-            self._start(weed, self._folder)
+            self._start(weed, self.folder)
         except BaseException:
             self._stop()
             raise
@@ -135,7 +141,12 @@ class SeaweedServer:
 
     def _start(self, weed: Path, folder: Path) -> None:
         """Start until ready; another try where a port was taken in between."""
-        self._write_config(folder)
+        try:
+            self._write_config(folder)
+        except OSError as error:
+            raise StoreError(
+                f"SeaweedFS cannot keep its data in {folder}: {error}", hint="give another folder"
+            ) from error
         for attempt in (1, 2, 3):
             ports = _free_ports(self._given_port)
             self.endpoint = f"http://{_HOST}:{ports['s3']}"
@@ -182,10 +193,10 @@ class SeaweedServer:
                 start_new_session=True,
                 env={**os.environ, "TMPDIR": str(folder), "HOME": str(folder)},
             )
-        self._litter = [
+        self.sockets = [
             Path(f"/tmp/seaweedfs-{r}-grpc-{ports[f'{r}.grpc']}.sock") for r in _SOCKETS
         ]
-        rubbish = [*self._litter, *([] if self._given_folder else [folder])]
+        rubbish = [*self.sockets, *([] if self._given_folder else [folder])]
         self._watchdog = subprocess.Popen(
             ["/bin/sh", "-c", _WATCHDOG, "sh", str(self._process.pid), *map(str, rubbish)],
             stdin=subprocess.PIPE,
@@ -209,9 +220,9 @@ class SeaweedServer:
         # a folder that is thrown away needs no graceful end; a kept one loses nothing by KILL
         # either, but TERM lets the volume server close its files
         self._end_process(grace_s=_STOP_TIMEOUT_S if self._given_folder else 0.0)
-        if self._folder is not None and self._given_folder is None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder = None
+        if self.folder is not None and self._given_folder is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder = None
 
     def _end_process(self, *, grace_s: float) -> None:
         if self._watchdog is not None:
@@ -227,7 +238,7 @@ class SeaweedServer:
         self._signal_group(signal.SIGKILL)
         self._process.wait()
         self._process = None
-        for path in self._litter:
+        for path in self.sockets:
             path.unlink(missing_ok=True)
 
     def _signal_group(self, number: signal.Signals) -> None:
@@ -281,11 +292,17 @@ def _free_ports(port: int | None) -> dict[str, int]:
     with contextlib.ExitStack() as stack:
         ports = {}
         for role in _ROLES:
-            if role == "s3" and port is not None:
-                ports[role] = port
-                continue
             held = stack.enter_context(socket.socket())
-            held.bind((_HOST, 0))
+            # as the server does it: a port whose last connections are still closing is free
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            asked = port if role == "s3" and port is not None else 0
+            try:
+                held.bind((_HOST, asked))
+            except OSError as error:
+                raise StoreError(
+                    f"SeaweedFS cannot start on {_HOST}:{asked}: {error.strerror}",
+                    hint="choose another port, or none to get a free one",
+                ) from error
             ports[role] = held.getsockname()[1]
         return ports
 
