@@ -258,8 +258,8 @@ class TableLine:
                         "is larger than the scratch limit",
                         hint="give limits.scratch more room, so that the table is read at once",
                     )
-                plain = rules
-                found = compact.probe(connection, chunk.staged.files, rules)
+                plain = plain or rules  # one order of columns for all: they are read by name
+                found = compact.probe(connection, chunk.staged.files, plain)
                 for no, fact in found.items():
                     facts[no] = facts[no].merged(fact) if no in facts else fact
             shutil.rmtree(chunk.folder, ignore_errors=True)
@@ -639,4 +639,4 @@ class TableLine:
 
 
 def _shape(rules: Sequence[Rule]) -> list[tuple[str, str]]:
-    return [(rule.read_name, rule.read_type) for rule in rules]
+    return sorted((rule.read_name, rule.read_type) for rule in rules)
