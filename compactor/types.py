@@ -197,6 +197,7 @@ _WHOLE = (
     "BIGINT",
     "UBIGINT",
 )
+_UNSIGNED = frozenset(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"))
 _BITS = {"TINYINT": 7, "SMALLINT": 15, "INTEGER": 31, "BIGINT": 63, "HUGEINT": 127} | {
     "UTINYINT": 8,
     "USMALLINT": 16,
@@ -220,6 +221,8 @@ def widens(narrow: str, wide: str) -> bool:
         return 1 << _BITS[narrow] <= int(f"1{'0' * (room - decimals)}")
     if (narrow, wide) == ("FLOAT", "DOUBLE"):
         return True
+    if wide in _UNSIGNED and narrow not in _UNSIGNED:
+        return False
     return narrow in _WHOLE and _BITS.get(wide, 0) >= _BITS[narrow]
 
 

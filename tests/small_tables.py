@@ -26,7 +26,7 @@ OPTIONS = CompactOptions(
 )
 
 
-def options(date_column: str, grain: Grain = "day", **changed: Any) -> CompactOptions:
+def options(date_column: str | None, grain: Grain = "day", **changed: Any) -> CompactOptions:
     """Return options that divide a table by one column."""
     values = {name: getattr(OPTIONS, name) for name in OPTIONS.__dataclass_fields__}
     return CompactOptions(**{**values, "date_column": date_column, "grain": grain, **changed})
