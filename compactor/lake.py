@@ -11,8 +11,8 @@ There is no state database. A run writes, in this order:
     _compactor/runs/<run_id>/manifest.json               last; readers believe only this
 
 One listing of `_compactor/runs/` therefore tells everything: a task is *done* if its last document
-lies in a run that has a manifest, and can be *adopted* if that run was interrupted. Keys are relative
-to the lake's (or archive's) URL. Pure, but for the listing that is handed in.
+lies in a run that has a manifest, and can be *adopted* if that run was interrupted. Keys are
+relative to the lake's (or archive's) URL. Pure, but for the listing that is handed in.
 """
 
 from __future__ import annotations
