@@ -234,24 +234,46 @@ def probe(
     return facts
 
 
+_NUMBER = "regexp_full_match(given, '-?[0-9]+([.][0-9]+)?')"
+# which scale fits is not known yet: lossy is what no DECIMAL can hold
+_NO_DECIMAL = "NOT number OR strlen(replace(ltrim(given, '-'), '.', '')) > 38"
+_BEFORE = "strlen(ltrim(split_part(given, '.', 1), '-'))"
+_PROBE = ("count_if(lossy)", "min(given, 5) FILTER (WHERE lossy)")
+_PROBE_NOTHING_MORE = ("0", "0", "NULL", "NULL")
+_PROBE_DIGITS = (
+    "max(before) FILTER (WHERE number)",
+    "max(strlen(split_part(given, '.', 2))) FILTER (WHERE number)",
+    "histogram(before) FILTER (WHERE number)",
+    "arg_max(given, before, 5) FILTER (WHERE number)",
+)
+
+
 def _probe_metrics(rule: Rule) -> list[exp.Expression]:
-    lossy = f"b{rule.no}"
-    staged = rule.staged_name
-    digits = scale = "0"
-    by_digits = widest = "NULL"
+    """Return the six aggregates that make a column's facts."""
+    given = exp.column(rule.staged_name)
+    number: exp.Expression = exp.null()
+    before: exp.Expression = exp.null()
+    lossy: exp.Expression = exp.column(f"b{rule.no}")
+    more = _PROBE_NOTHING_MORE
     if rule.how == "decimal":
-        # which scale fits is not known yet: lossy is what no DECIMAL can hold
-        number = rf"regexp_full_match({staged}, '-?[0-9]+([.][0-9]+)?')"
-        width = f"strlen(replace(ltrim({staged}, '-'), '.', ''))"
-        before = f"strlen(ltrim(split_part({staged}, '.', 1), '-'))"
-        digits = f"max({before}) FILTER (WHERE {number})"
-        by_digits = f"histogram({before}) FILTER (WHERE {number})"
-        widest = f"arg_max({staged}, {before}, 5) FILTER (WHERE {number})"
-        scale = f"max(strlen(split_part({staged}, '.', 2))) FILTER (WHERE {number})"
-        lossy = f"(NOT {number} OR {width} > 38)"
-    examples = f"min({staged}, 5) FILTER (WHERE {lossy})"
-    texts = (f"count_if({lossy})", examples, digits, scale, by_digits, widest)
-    return [exp.maybe_parse(text, dialect="duckdb") for text in texts]
+        more = _PROBE_DIGITS
+        number = _fragment(_NUMBER, given=given)
+        before = _fragment(_BEFORE, given=given)
+        lossy = _fragment(_NO_DECIMAL, given=given, number=number)
+    return [
+        _fragment(text, given=given, number=number, before=before, lossy=lossy)
+        for text in (*_PROBE, *more)
+    ]
+
+
+def _fragment(text: str, **columns: exp.Expression) -> exp.Expression:
+    """Parse a fixed text in which each column stands for an expression."""
+    parsed: exp.Expression = exp.maybe_parse(text, dialect="duckdb")
+
+    def put(node: exp.Expression) -> exp.Expression:
+        return exp.paren(columns[node.name].copy()) if isinstance(node, exp.Column) else node
+
+    return parsed.transform(put)
 
 
 def tune(rules: Sequence[Rule], facts: Mapping[int, ColumnFacts]) -> tuple[Rule, ...]:

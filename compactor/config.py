@@ -27,6 +27,8 @@ _UNIT = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
     "GB": 10**9,
     "TB": 10**12,
 }
+_MOST = {"d": 365_000, "mo": 12_000, "y": 1_000}
+_LEAST_MEMORY = 64 << 20
 _RETAIN = re.compile(r"^\s*(\d+)\s*(d|mo|y)\s*$")
 
 
@@ -46,6 +48,8 @@ def parse_retain(text: str) -> tuple[int, Literal["d", "mo", "y"]]:
     if not match or int(match[1]) == 0:
         raise ValueError(f"{text!r} is not a period; write 30d, 18mo or 7y")
     unit: Any = match[2]
+    if int(match[1]) > _MOST[unit]:
+        raise ValueError(f"{text!r} is longer than 1000 years")
     return int(match[1]), unit
 
 
@@ -131,6 +135,13 @@ class LimitsConfig(_Section):
             parse_size(text)
         return text
 
+    @field_validator("memory")
+    @classmethod
+    def _enough(cls, text: str) -> str:
+        if text != "auto" and parse_size(text) < _LEAST_MEMORY:
+            raise ValueError("memory must be at least 64MiB")
+        return text
+
     def memory_bytes(self) -> int:
         """Return the memory limit: as given, or 60 % of the machine's (or container's) memory."""
         if self.memory != "auto":
@@ -182,6 +193,8 @@ def load_config(path: Path) -> Config:
             f"no configuration file at {path}",
             hint="copy config.example.toml and edit it, or name another file with -c",
         ) from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     return parse_config(data, where=str(path))
