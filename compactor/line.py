@@ -228,6 +228,7 @@ class TableLine:
                 self._add_profiles(chunk)
                 self._store_parts(parts, there, number)
             shutil.rmtree(chunk.folder, ignore_errors=True)
+        self._empty_leftovers(there, len(pieces))
         self._tell_about_columns()
         result = self._result(wanted, members, verdicts) if write else None
         return Outcome(result=result, verdicts=verdicts, findings=self.findings, parts=self.paths)
@@ -512,6 +513,45 @@ class TableLine:
                     version_id=item.version_id,
                 )
             )
+
+    def _empty_leftovers(self, there: Mapping[str, int], number: int) -> None:
+        """Overwrite with files without rows what an interrupted run of this task stored beyond ours.
+
+        A large table is cut into parts by what scratch allows, so a run that was killed under other
+        limits may have stored more of them. Nothing names them yet, but a reader of the folder would
+        take their rows twice, and a store cannot delete.
+        """
+        stored = {item.key for items in self.objects.values() for item in items}
+        left = sorted(there.keys() - stored)
+        if not left:
+            return
+        model = next((str(path) for path in self.paths.values() if path.exists()), None)
+        folder = self.folder / "emptied"
+        folder.mkdir()
+        parts: list[Part] = []
+        for key in left:
+            place = lake.part_place(key, self.prefix, self.table.task_id)
+            if place is None or model is None:
+                raise StoreError(
+                    f"{self.lake.url}{key} was left by an interrupted run",
+                    key=key,
+                    hint="readers of the folder would see rows twice: remove it, then run again",
+                )
+            path = folder / f"{len(parts):08d}.parquet"
+            with connect() as connection:
+                connection.execute(query("compact/empty"), {"part": model, "path": str(path)})
+            size, digest = path.stat().st_size, compact.file_sha256(path)
+            parts.append(
+                Part(
+                    value=place[0],
+                    number=place[1],
+                    path=path,
+                    rows=0,
+                    size_bytes=size,
+                    sha256=digest,
+                )
+            )
+        self._store_parts(parts, there, number)
 
     # --- results ---
 

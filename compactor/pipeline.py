@@ -264,6 +264,8 @@ class Run:
         self.clock = clock
         self.results: dict[str, TableResult] = {}
         self.errors: dict[str, CompactorError] = {}
+        self._priors: dict[str, TableResult] = {}
+        self._verified: set[str] = set()
         self.findings: list[Finding] = list(stock.detected.findings)
         scratch = config.limits.scratch_bytes()
         # room for the staged objects, the sorted table, its spill, the parts, and the next table
@@ -307,16 +309,24 @@ class Run:
         return table.action != "done" or bool(self._open_members(table))
 
     def _open_members(self, table: PlanTable) -> list[Suspect]:
-        """Return the members of a table that nothing has settled: no earlier run, no other table."""
+        """Return the members of a table that nothing has settled: no earlier run, no other table.
+
+        Where there are any, those that a killed run has already found covered come along: they are
+        decided together, because only together they make up the table.
+        """
         by_id = {other.task_id: other for other in self.plan.tables}
         suspects = []
+        is_any_open = False
         for member in table.members:
             own = by_id.get(member.task_id)
-            settled = member.task_id in self.results
-            if own is not None and own.action in ("compact", "decide") and not settled:
+            if own is None or member.task_id in self.results:
+                continue
+            is_open = own.action in ("compact", "decide")
+            if is_open or self._was_covered(own):
                 wanted = self.objects.get(member.table_no, []) if hasattr(self, "objects") else []
                 suspects.append(Suspect(member, self.stores.sources[own.source], wanted))
-        return suspects
+                is_any_open |= is_open
+        return suspects if is_any_open else []
 
     def _stage_ahead(
         self, pool: ThreadPoolExecutor, later: Sequence[PlanTable]
@@ -344,6 +354,10 @@ class Run:
         try:
             if table.action == "adopt":
                 result = self._adopt(table)
+                if self._open_members(table):  # the killed run had not come to write them down
+                    outcome = self._compact(table, first)
+                    self.findings += outcome.findings
+                    self._settle_members(table, outcome.verdicts)
             else:
                 outcome = self._compact(table, first)
                 result = outcome.result
@@ -386,7 +400,7 @@ class Run:
             self.objects.get(table.table_no, []),
             self._open_members(table),
             first=first.result() if first else None,
-            write=table.action != "done",
+            write=table.action not in ("done", "adopt"),
             fail_on_lossy=own.on_lossy == "fail",
         )
 
@@ -511,6 +525,7 @@ class Run:
         self.put_document(
             lake.record_key(self.run_id, table.task_id, None), to_json(result).encode(), whole=True
         )
+        self._verified.add(table.task_id)
         return self._lock(table, result, parts)
 
     def _lock(
@@ -579,11 +594,10 @@ class Run:
 
     def _adopt(self, table: PlanTable) -> TableResult:
         """Take over a table that an interrupted run had verified; lock it if that is still to do."""
-        key = self.stock.prior.adoptable[table.task_id]
-        result = TableResult.model_validate_json(self.stores.lake.get(key))
+        result = self._prior(table)
         if result.status in ("done", "adopted"):
-            if not any(partition.archived for partition in result.partitions):
-                result = self._lock(table, result, {})
+            if not self._is_locked_here(table):
+                result = self._lock(table, archive.unlocked(result), {})
             result = result.model_copy(update={"status": "adopted"})
         self.put_document(
             lake.record_key(self.run_id, table.task_id, self.archive_url),
@@ -591,6 +605,37 @@ class Run:
             whole=True,
         )
         return result
+
+    def _prior(self, table: PlanTable) -> TableResult:
+        """Return what an interrupted run wrote down of a table."""
+        if table.task_id not in self._priors:
+            key = self.stock.prior.adoptable[table.task_id]
+            try:
+                self._priors[table.task_id] = TableResult.model_validate_json(
+                    self.stores.lake.get(key)
+                )
+            except ValueError as error:
+                raise StoreError(
+                    f"{table.table}: {self.stores.lake.url}{key}, written by an interrupted run, "
+                    f"cannot be used: {error}",
+                    key=key,
+                    hint="was it written by another version of this tool? remove it, then run again",
+                ) from error
+        return self._priors[table.task_id]
+
+    def _was_covered(self, table: PlanTable) -> bool:
+        if table.action != "adopt":
+            return False
+        try:
+            return self._prior(table).status == "covered"
+        except StoreError:
+            return False  # said where the table itself is adopted
+
+    def _is_locked_here(self, table: PlanTable) -> bool:
+        """Tell whether the document of an interrupted run is about this very archive."""
+        key = self.stock.prior.adoptable[table.task_id]
+        run_id = key.removeprefix(lake.RUNS).partition("/")[0]
+        return key == lake.record_key(run_id, table.task_id, self.archive_url)
 
     def _failed(self, table: PlanTable, error: CompactorError) -> TableResult:
         self.errors[table.task_id] = error
@@ -671,6 +716,9 @@ class Run:
                     to_json(table).encode(),
                     whole=True,
                 )
+        for table in result.tables:
+            if table.status == "failed" and table.task_id in self._verified:
+                self.put_document(f"{lake.FAILED}/{table.task_id}.json", to_json(table).encode())
         manifest = b""
         if good:
             manifest = to_json(result.model_copy(update={"tables": tuple(good)})).encode()

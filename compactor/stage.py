@@ -68,6 +68,8 @@ class Staged:
     """All rows, where the objects are so many and so small that opening each of them a second time
     would cost more than everything else; else empty, and DuckDB reads the files itself."""
     is_decoded: bool = False
+    bodies: dict[int, pa.Buffer] = field(default_factory=dict)
+    """Bytes of objects that were not written to disk, by their place in `wanted`."""
 
     @property
     def files(self) -> list[str]:
@@ -99,11 +101,11 @@ class Inspector:
         self._profilers: list[Profiler] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._pending: list[Future[None]] = []
-        self._handful: list[tuple[int, Path]] = []
+        self._handful: list[tuple[int, Path | pa.Buffer]] = []
 
-    def submit(self, index: int, path: Path) -> None:
-        """Take a file; small ones are handed on by the handful."""
-        self._handful.append((index, path))
+    def submit(self, index: int, source: Path | pa.Buffer) -> None:
+        """Take a file or its bytes; small ones are handed on by the handful."""
+        self._handful.append((index, source))
         if len(self._handful) >= HANDFUL or self._staged.wanted[index].size_bytes >= SMALL_BYTES:
             self._hand_on()
 
@@ -125,21 +127,21 @@ class Inspector:
             self._staged.decoded = tables
             self._staged.is_decoded = True
 
-    def _inspect(self, handful: Sequence[tuple[int, Path]]) -> None:
-        for index, path in handful:
+    def _inspect(self, handful: Sequence[tuple[int, Path | pa.Buffer]]) -> None:
+        for index, source in handful:
             try:
-                rows, schema_no = self._decode(index, path)
+                rows, schema_no = self._decode(index, source)
             except (pa.ArrowException, OSError, ValueError) as error:
-                problem = unreadable(self._staged.wanted[index], path, error)
+                problem = unreadable(self._staged.wanted[index], source, error)
                 with self._lock:
                     self._staged.unreadable.append(problem)
                 continue
             self._staged.rows[index] = rows
             self._staged.schema_nos[index] = schema_no
 
-    def _decode(self, index: int, path: Path) -> tuple[int, int]:
-        small = self._staged.wanted[index].size_bytes < SMALL_BYTES
-        source = pa.BufferReader(path.read_bytes()) if small else path
+    def _decode(self, index: int, source: Path | pa.Buffer) -> tuple[int, int]:
+        if isinstance(source, Path) and self._staged.wanted[index].size_bytes < SMALL_BYTES:
+            source = pa.py_buffer(source.read_bytes())
         with pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=False) as file:
             schema_no = self._schema_no(file.schema)
             decoded = 0
@@ -176,12 +178,13 @@ class Inspector:
         return profiler
 
 
-def unreadable(wanted: Wanted, path: Path, error: Exception) -> ObjectUnreadable:
+def unreadable(wanted: Wanted, source: Path | pa.Buffer, error: Exception) -> ObjectUnreadable:
     """Return the error that names the object and says what is wrong with it."""
-    size = path.stat().st_size if path.exists() else 0
-    what = "is empty (0 bytes)" if size == 0 else f"is not a readable Parquet file: {error}"
+    empty = wanted.size_bytes == 0
+    what = "is empty (0 bytes)" if empty else f"is not a readable Parquet file: {error}"
+    said = f"{wanted.key} ({wanted.size_bytes} bytes) {what}"
     return ObjectUnreadable(
-        f"{wanted.key} ({wanted.size_bytes} bytes) {what}".replace(str(path), wanted.key),
+        said.replace(str(source), wanted.key) if isinstance(source, Path) else said,
         key=wanted.key,
         hint="export the table again, or restore this object from its source; "
         "the table stays out of lake and archive until then",
@@ -209,20 +212,37 @@ def stage(
     staged = Staged(wanted=wanted, paths=[None] * count, rows=[0] * count, schema_nos=[-1] * count)
     threads = os.cpu_count() or 2
     inspector = Inspector(staged, threads, keep_bytes // threads)
+    bodies = staged.bodies
+    in_memory_below = SMALL_BYTES if keep_bytes > 2 * size else 0
     typed = False
     try:
-        for fetched in store.fetch(wanted, folder):
-            if fetched.error is not None or fetched.path is None:
-                _note(staged, wanted[fetched.index], fetched.error)
+        for fetched in store.fetch(wanted, folder, in_memory_below=in_memory_below):
+            index, path = fetched.index, fetched.path
+            if fetched.body is not None:
+                bodies[index] = pa.py_buffer(fetched.body)
+                path = folder / f"{index:08d}.parquet"
+                staged.paths[index] = path
+            if fetched.error is not None or path is None:
+                _note(staged, wanted[index], fetched.error)
                 continue
-            staged.paths[fetched.index] = fetched.path
+            staged.paths[index] = path
             if not typed:
-                staged.profiled = _guess(profile_as, fetched.path)
+                if index in bodies:
+                    path.write_bytes(bodies[index])
+                staged.profiled = _guess(profile_as, path)
                 typed = bool(staged.profiled)
-            inspector.submit(fetched.index, fetched.path)
-            progress(1, wanted[fetched.index].size_bytes)
+            inspector.submit(index, bodies.get(index, path))
+            progress(1, wanted[index].size_bytes)
     finally:
         inspector.finish()
+    # DuckDB looks at a sample in any case, and at all files if the rows could not be kept
+    needed = set(staged.sample()) if staged.is_decoded else set(staged.files)
+    for index, body in bodies.items():
+        path = staged.paths[index]
+        if path is not None and str(path) in needed:
+            path.write_bytes(body)
+    if not staged.is_decoded:
+        bodies.clear()
     return staged
 
 
@@ -251,10 +271,11 @@ def profile_again(staged: Staged, columns: Sequence[Profiled]) -> dict[int, Colu
     """Profile some columns of the staged files anew, after their types have changed."""
     names = [column.name for column in columns]
     profiler = Profiler(columns)
-    for path in staged.paths:
+    for index, path in enumerate(staged.paths):
         if path is None:
             continue
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        source = staged.bodies.get(index, path)
+        with pq.ParquetFile(source, page_checksum_verification=True) as file:
             present = [name for name in names if name in file.schema_arrow.names]
             if not present:
                 continue

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
@@ -65,6 +65,8 @@ class Fetched:
     index: int
     path: Path | None
     error: Exception | None = None
+    body: Any = None
+    """The bytes (a buffer), where they were asked for in memory; then `path` is None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +109,13 @@ class Store(Protocol):
         """
         ...
 
-    def fetch(self, wanted: Sequence[Wanted], folder: Path) -> Iterator[Fetched]:
+    def fetch(
+        self, wanted: Sequence[Wanted], folder: Path, *, in_memory_below: int = 0
+    ) -> Iterator[Fetched]:
         """Bring whole objects to local disk, many at a time, in order of completion.
+
+        Objects smaller than `in_memory_below` come as bytes and not as files: for thousands of tiny
+        ones, files cost more than their content. A local store gives paths all the same.
 
         One GET per object unless it must be repeated. A local store gives the file's own path and
         copies nothing.

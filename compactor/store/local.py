@@ -126,7 +126,9 @@ class LocalStore:
                 file.seek(max(0, want.size_bytes - length))
                 yield index, file.read(length)
 
-    def fetch(self, wanted: Sequence[Wanted], folder: Path) -> Iterator[Fetched]:
+    def fetch(
+        self, wanted: Sequence[Wanted], folder: Path, *, in_memory_below: int = 0
+    ) -> Iterator[Fetched]:
         """Yield each file's own path, after a look at its size and time; nothing is copied."""
         for index, want in enumerate(wanted):
             try:

@@ -76,9 +76,11 @@ class S3Store:
         """Yield (index, last `length` bytes), in order of completion."""
         return self._bulk.tails(wanted, length)
 
-    def fetch(self, wanted: Sequence[Wanted], folder: Path) -> Iterator[Fetched]:
+    def fetch(
+        self, wanted: Sequence[Wanted], folder: Path, *, in_memory_below: int = 0
+    ) -> Iterator[Fetched]:
         """Bring whole objects to `folder`, as `<index>.parquet`; it must exist."""
-        return self._bulk.fetch(wanted, folder)
+        return self._bulk.fetch(wanted, folder, in_memory_below)
 
     def stat(self, key: str, version_id: str | None = None) -> Object:
         """Describe one object (HEAD), the current version unless another is named."""

@@ -70,11 +70,20 @@ class Bulk:
         # smaller objects are taken whole, uncounted: all of them together fit the other half
         self._whole_bytes = min(_CHUNK, _MEMORY // 2 // connection.concurrency)
 
-    def fetch(self, wanted: Sequence[Wanted], folder: Path) -> Iterator[Fetched]:
-        """Write each object to `<index>.parquet`; yield in order of completion."""
+    def fetch(
+        self, wanted: Sequence[Wanted], folder: Path, in_memory_below: int = 0
+    ) -> Iterator[Fetched]:
+        """Write each object to `<index>.parquet`, or keep it; yield in order of completion."""
         base = f"{folder}/"
+        in_memory_below = min(in_memory_below, self._whole_bytes)
 
         def one(index: int, stop: threading.Event) -> Fetched:
+            if wanted[index].size_bytes < in_memory_below:
+                try:
+                    body = self._attempts(wanted[index], stop, lambda want: self._whole(want, 0))
+                except CompactorError as error:
+                    return Fetched(index=index, path=None, error=error)
+                return Fetched(index=index, path=None, body=body)
             path = f"{base}{index:08d}.parquet"
             try:
                 self._attempts(wanted[index], stop, lambda want: self._to_file(want, path, stop))

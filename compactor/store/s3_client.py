@@ -227,7 +227,8 @@ def _from_answer(status: int, code: str, said: str, start: str, key: str) -> Com
     text = f"{start}: S3 answered {status} {code}: {said}"
     if code == "NoSuchBucket":
         return NotFound(text, key=key, hint="check the bucket's name, the account and the endpoint")
-    if code in _LOCK_MISSING or (status == 400 and "objectlock" in said.lower().replace(" ", "")):
+    # AWS: InvalidRequest, "Bucket is missing Object Lock Configuration"
+    if code in _LOCK_MISSING or "objectlockconfiguration" in said.lower().replace(" ", ""):
         return LockUnsupported(text, key=key, hint="use a bucket created with Object Lock")
     # 405: the current version is a delete marker
     if status in (404, 405):

@@ -192,6 +192,8 @@ class Writer:
         return {
             "Bucket": self._connection.bucket,
             "Key": self._prefix + key,
+            # some servers take a locked write only if the algorithm is named as well
+            "ChecksumAlgorithm": "SHA256",
             "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256)).decode(),
             "ContentLength": size,
             "Metadata": {**{k.lower(): v for k, v in metadata.items()}, "sha256": sha256},
