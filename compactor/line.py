@@ -515,10 +515,10 @@ class TableLine:
             )
 
     def _empty_leftovers(self, there: Mapping[str, int], number: int) -> None:
-        """Overwrite with files without rows what an interrupted run of this task stored beyond ours.
+        """Overwrite with empty files what an interrupted run of this task stored beyond ours.
 
         A large table is cut into parts by what scratch allows, so a run that was killed under other
-        limits may have stored more of them. Nothing names them yet, but a reader of the folder would
+        limits may have stored more of them. Nothing names them yet, but who reads the folder would
         take their rows twice, and a store cannot delete.
         """
         stored = {item.key for items in self.objects.values() for item in items}

@@ -619,7 +619,7 @@ class Run:
                     f"{table.table}: {self.stores.lake.url}{key}, written by an interrupted run, "
                     f"cannot be used: {error}",
                     key=key,
-                    hint="was it written by another version of this tool? remove it, then run again",
+                    hint="was it written by another version? remove it, then run again",
                 ) from error
         return self._priors[table.task_id]
 

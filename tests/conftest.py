@@ -6,6 +6,8 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import botocore.loaders
@@ -13,6 +15,9 @@ import botocore.session
 import pytest
 
 from compactor.seaweed import SeaweedServer
+
+if TYPE_CHECKING:
+    from s3_line import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,3 +92,22 @@ def _new_bucket(server: S3Server, kind: str, *, with_lock: bool) -> str:
     name = f"{kind}-{uuid.uuid4().hex}"
     server.client().create_bucket(Bucket=name, ObjectLockEnabledForBucket=with_lock)
     return name
+
+
+@pytest.fixture
+def place(
+    s3_env: S3Server,
+    bucket: Callable[[], str],
+    lock_bucket: Callable[[], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Place]:
+    """Source, lake and archive on the server, behind a proxy that watches and misbehaves."""
+    from s3_line import Place, WatchedS3
+
+    if not s3_env.endpoint.startswith("http://"):
+        pytest.skip("the proxy speaks plain HTTP only")
+    with WatchedS3(s3_env.endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        yield Place.make(s3_env, proxy, tmp_path, (bucket(), bucket(), lock_bucket()))
+        assert proxy.pending_faults() == 0
