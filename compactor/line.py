@@ -116,6 +116,25 @@ def propose(
         raise ObjectUnreadable(f"the columns of {table.table} cannot be read: {error}") from error
 
 
+def blame(table: PlanTable, staged: Staged, error: ObjectUnreadable) -> ObjectUnreadable:
+    """Return the error with the object that causes it: the first that cannot be read by itself."""
+    if error.key:
+        return error
+    there = [(p, item) for p, item in zip(staged.paths, staged.wanted, strict=True) if p]
+    for path, item in there:
+        try:
+            with connect() as connection:
+                compact.open_source(connection, by_name=False)
+                propose(connection, [path], table)
+        except ObjectUnreadable as own:
+            message = own.message.replace(str(path), item.key)
+            return ObjectUnreadable(f"{item.key}: {message}", key=item.key, hint=error.hint)
+    if len(there) == 1:
+        key = there[0][1].key
+        return ObjectUnreadable(f"{key}: {error.message}", key=key, hint=error.hint)
+    return error
+
+
 def refuse_unreadable(table: PlanTable, staged: Staged) -> None:
     """Raise one error that names every object that cannot be read (many: the first ones)."""
     if staged.failed_store is not None:
@@ -216,7 +235,10 @@ class TableLine:
                 memory_bytes=self.limits.memory_bytes,
                 spill=self.folder / f"{number}.spill",
             ) as connection:
-                loaded = self._load(connection, chunk, decided, fail_on_lossy=fail_on_lossy)
+                try:
+                    loaded = self._load(connection, chunk, decided, fail_on_lossy=fail_on_lossy)
+                except ObjectUnreadable as error:
+                    raise blame(self.table, chunk.staged, error) from error
                 if members:
                     self._keep_hashes(connection, number)
                     if number == len(pieces) - 1:
