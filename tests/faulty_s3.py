@@ -8,6 +8,7 @@
 The Host header goes through as the client sent it, so signatures stay valid. Faults:
 
     slow_down   503 SlowDown                        deny      403 AccessDenied
+    condition   412 PreconditionFailed
     hang        no answer until the proxy closes    reset     connection reset before forwarding
     truncate    half of the body, then the end      flip      one wrong byte (PUT: in the request)
     lose        forwarded, then the connection is reset instead of an answer
@@ -28,7 +29,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, Self
 from urllib.parse import unquote, urlsplit
 
-Kind = Literal["slow_down", "hang", "truncate", "flip", "lose", "late", "reset", "deny"]
+Kind = Literal[
+    "slow_down", "deny", "condition", "hang", "truncate", "flip", "lose", "late", "reset"
+]
 _HOP = {"connection", "expect", "keep-alive", "transfer-encoding", "content-length"}
 
 
@@ -158,6 +161,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer_error(503, "SlowDown")
             case "deny":
                 self._answer_error(403, "AccessDenied")
+            case "condition":
+                self._answer_error(412, "PreconditionFailed")
             case "hang":
                 proxy.closing.wait()
                 self.close_connection = True

@@ -50,10 +50,12 @@ ODD_KEYS = (
     "quotes'\"/<tag>&amp;",
     "[brackets]/{curly}/*star*",
     "dt=2026-10-05/part-00000-~$@!,;=.parquet",
-    "back\\slash\\es" if os.environ.get("COMPACTOR_TEST_S3_URL") else "pipe|caret^",
+    "pipe|caret^",  # no backslash: SeaweedFS makes it a slash
     "🙂/😀.parquet",
 )
+PATIENT = Patience(read_timeout_s=20, attempts=3, backoff_s=0.001)
 IMPATIENT = Patience(read_timeout_s=0.5, attempts=3, backoff_s=0.001)
+"""Where the server hangs on purpose."""
 
 
 def digest(body: bytes) -> str:
@@ -103,7 +105,7 @@ def s3_url(s3_env: S3Server, shared_bucket: str) -> str:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "local":
         return open_store(str(tmp_path / "store"))
-    return open_store(request.getfixturevalue("s3_url"), concurrency=8)
+    return S3Store(request.getfixturevalue("s3_url"), concurrency=8, patience=PATIENT)
 
 
 @pytest.fixture
@@ -257,13 +259,20 @@ def test_put_takes_bytes_and_files_and_replaces(store: Store, tmp_path: Path) ->
 
 
 def test_put_refuses_bytes_that_are_not_those_announced(store: Store) -> None:
+    with pytest.raises(StoreError, match="SHA-256") as caught:
+        store.put("k", b"damaged", sha256=digest(b"intended"))
+
+    assert digest(b"damaged") in str(caught.value)
+    assert keys(store) == []
+
+
+def test_a_refused_write_leaves_the_object_that_was_there(store: Store) -> None:
+    """LocalStack 4.7 fails here: its refused PUT has already written over the old bytes."""
     put(store, "k", b"old")
-    for key in ("k", "new"):
-        with pytest.raises(StoreError, match="SHA-256"):
-            store.put(key, b"damaged", sha256=digest(b"intended"))
+    with pytest.raises(StoreError, match="SHA-256"):
+        store.put("k", b"damaged", sha256=digest(b"intended"))
 
     assert store.get("k") == b"old"
-    assert keys(store) == ["k"]
 
 
 def test_create_only_write_meets_nothing_itself_or_another(store: Store) -> None:
@@ -369,7 +378,7 @@ NAMES = st.text(alphabet="ab1é", max_size=4)
 KEYS = st.lists(NAMES, min_size=1, max_size=4).map("/".join).filter(bool)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(
     keys=st.sets(KEYS, min_size=8, max_size=60).map(sorted),
     order=st.randoms(use_true_random=False),
@@ -429,7 +438,7 @@ def test_500_folders_take_few_requests() -> None:
 @pytest.fixture(scope="session")
 def big_prefix(s3_server: S3Server, shared_bucket: str) -> tuple[str, set[str]]:
     """More than two pages of objects: folders of folders, files between them, odd names."""
-    keys = {f"big/t/{n % 80}/part-{n:05d} +%é.parquet" for n in range(2000)}
+    keys = {f"big/t/{n % 80}/part-{n:05d} +%é.parquet" for n in range(1100)}
     keys |= {f"big/t/{n}.json" for n in range(150)} | {f"big/other/x/y/{n}" for n in range(50)}
     remote = obstore.store.S3Store(
         shared_bucket,
@@ -678,13 +687,12 @@ def test_a_user_without_permission_is_denied(
 # --- S3 that misbehaves ---------------------------------------------------------------------------
 
 
-def _proxied(proxy: FaultyS3, url: str, **options) -> S3Store:
-    """Open the same place through the proxy."""
+def _proxied(proxy: FaultyS3, url: str, kind: str = "", concurrency: int = 4) -> S3Store:
+    """Open the same place through the proxy, ready for that kind of fault."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
-        store = S3Store(url, patience=options.pop("patience", IMPATIENT), **options)
-        _ = store._connection.remote
-    return store
+        patience = IMPATIENT if kind == "hang" else PATIENT
+        return S3Store(url, concurrency=concurrency, patience=patience)
 
 
 @pytest.fixture
@@ -709,7 +717,7 @@ def ten(s3_url: str) -> dict[str, bytes]:
 def test_reading_takes_one_get_an_object_and_no_head(
     proxy: FaultyS3, s3_url: str, ten: dict[str, bytes], folder: Path
 ) -> None:
-    store = _proxied(proxy, s3_url, concurrency=4)
+    store = _proxied(proxy, s3_url)
     asked = wanted(store)
     list(store.fetch(asked, folder))
     assert (proxy.count("LIST"), proxy.count("GET"), proxy.count("HEAD")) == (1, 10, 0)
@@ -730,7 +738,7 @@ def test_a_read_that_fails_in_passing_is_repeated_and_right(
     chunk: int,
 ) -> None:
     monkeypatch.setattr(s3_bulk, "_CHUNK", chunk)
-    store = _proxied(proxy, s3_url, concurrency=4)
+    store = _proxied(proxy, s3_url, kind)
     asked = wanted(store)
     proxy.inject(kind, method="GET", key=".*/k3", times=2)
 
@@ -738,7 +746,7 @@ def test_a_read_that_fails_in_passing_is_repeated_and_right(
 
     assert {key: one.error for key, one in fetched.items()} == dict.fromkeys(ten)
     assert {key: one.path.read_bytes() for key, one in fetched.items() if one.path} == ten
-    assert proxy.count("GET") == 12
+    assert proxy.count("GET") >= 12 if kind == "hang" else proxy.count("GET") == 12
 
 
 @pytest.mark.parametrize("kind", ["slow_down", "hang", "reset", "truncate"])
@@ -753,7 +761,7 @@ def test_a_read_that_keeps_failing_is_reported_and_leaves_no_file(
     chunk: int,
 ) -> None:
     monkeypatch.setattr(s3_bulk, "_CHUNK", chunk)
-    store = _proxied(proxy, s3_url, concurrency=4)
+    store = _proxied(proxy, s3_url, kind)
     asked = wanted(store)
     proxy.inject(kind, method="GET", key=".*/k3", times=3)
 
@@ -782,7 +790,7 @@ def test_a_denied_read_is_not_repeated(
 def test_small_reads_tails_listings_and_heads_are_repeated_too(
     proxy: FaultyS3, s3_url: str, ten: dict[str, bytes], kind
 ) -> None:
-    store = _proxied(proxy, s3_url)
+    store = _proxied(proxy, s3_url, kind)
     proxy.inject(kind, method="LIST")
     proxy.inject(kind, method="GET", times=2)
     if kind != "truncate":  # a HEAD has no body
@@ -811,7 +819,7 @@ def test_a_flipped_byte_in_a_small_read_is_noticed(
 def test_a_repeated_write_leaves_exactly_one_new_version(
     proxy: FaultyS3, versioned_url: str, kind, only_if_absent: bool, exists: bool
 ) -> None:
-    store = _proxied(proxy, versioned_url)
+    store = _proxied(proxy, versioned_url, kind)
     key = uuid.uuid4().hex
     if exists:
         put(store, key, b"before")
@@ -823,6 +831,21 @@ def test_a_repeated_write_leaves_exactly_one_new_version(
     assert len(versions) == (2 if exists else 1)
     assert written.version_id == versions[0]
     assert (written.sha256, store.get(key)) == (digest(b"after"), b"after")
+
+
+def test_a_server_that_knows_no_conditions_is_written_to_all_the_same(
+    proxy: FaultyS3, versioned_url: str
+) -> None:
+    store = _proxied(proxy, versioned_url)
+    put(store, "unconditional", b"before")
+    proxy.inject("slow_down", method="PUT")
+    proxy.inject("condition", method="PUT")  # of Ceph RGW 16, to every If-Match
+
+    written = put(store, "unconditional", b"after")
+
+    assert len(store.versions("unconditional")) == 2
+    assert store.get("unconditional") == b"after"
+    assert written.version_id == store.versions("unconditional")[0]
 
 
 @pytest.fixture(scope="session")
@@ -849,7 +872,7 @@ def test_a_locked_write_whose_answer_is_lost_is_locked_once(
 def test_a_write_that_keeps_failing_raises_and_leaves_nothing(
     proxy: FaultyS3, s3_url: str, kind
 ) -> None:
-    store = _proxied(proxy, s3_url)
+    store = _proxied(proxy, s3_url, kind)
     proxy.inject(kind, method="PUT", times=3)
 
     with pytest.raises(StoreError, match=f"write, 3 times.*{s3_url}k"):
@@ -870,7 +893,7 @@ def test_a_denied_write_raises_denied_at_once(proxy: FaultyS3, s3_url: str) -> N
 def test_a_fetch_that_is_given_up_sends_no_more_requests(
     proxy: FaultyS3, s3_url: str, ten: dict[str, bytes], folder: Path
 ) -> None:
-    store = _proxied(proxy, s3_url, concurrency=4)
+    store = _proxied(proxy, s3_url)
     fetching = store.fetch(wanted(store) * 100, folder)
 
     next(fetching)
@@ -920,6 +943,33 @@ def test_a_missing_region_is_a_configuration_error_on_aws_only(
         open_store("s3://bucket/")
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     open_store("s3://bucket/")
+
+
+@mock_aws
+def test_bulk_reads_go_to_the_region_of_the_bucket(
+    s3_env: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    boto3.client("s3", region_name="eu-central-1").create_bucket(
+        Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+
+    config = S3Store("s3://bucket/")._connection.remote.config
+
+    assert config["region"] == "eu-central-1"
+    assert config["endpoint"] == "https://bucket.s3.eu-central-1.amazonaws.com"
+
+
+def test_an_endpoint_for_s3_alone_is_taken(
+    s3_env: S3Server, s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_env.endpoint)
+    store = open_store(s3_url)
+
+    put(store, "k", b"body")
+    assert list(store.tails(wanted(store), 2)) == [(0, b"dy")]
 
 
 def test_an_endpoint_that_does_not_answer_is_a_store_error(

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import boto3
 import botocore.exceptions as boto_errors
@@ -46,6 +45,7 @@ _KEYS_REFUSED = {
     "InvalidToken",
     "RequestTimeTooSkewed",
 }
+_AWS_HOST = re.compile(r"https?://s3[.-]([a-z0-9-]+\.)*amazonaws\.com(\.cn)?/?$")
 _CREDENTIALS_TTL = timedelta(minutes=10)
 """obstore asks again 5 minutes before this ends, and botocore never hands out credentials that end
 within the next 10: none is used after its end. obstore's default, 30 minutes, would allow it."""
@@ -84,7 +84,8 @@ class Connection:
             self.session = session or boto3.Session()
             self.region = self.session.region_name or os.environ.get("AWS_REGION", "")
             self.client = self.boto_client(patience.attempts)
-            self.is_aws = "amazonaws." in self.client.meta.endpoint_url
+            # not so a VPC endpoint (`bucket.vpce-...`), which is set like any other endpoint
+            self.is_aws = bool(_AWS_HOST.match(self.client.meta.endpoint_url))
             if self.session.get_credentials() is None:
                 raise boto_errors.NoCredentialsError
         if self.is_aws and not self.region:
@@ -123,12 +124,9 @@ class Connection:
         client = (
             self.client if region == self.region else self.boto_client(attempts=1, region=region)
         )
-        # a signed URL shows the host and style (path or virtual host) that botocore has settled on
-        signed = urlsplit(
-            client.generate_presigned_url("get_object", Params={"Bucket": self.bucket, "Key": "k"})
-        )
+        endpoint, is_virtual = _endpoint(client, self.bucket, is_aws=self.is_aws)
         options: ClientConfig = {
-            "allow_http": signed.scheme == "http",
+            "allow_http": endpoint.startswith("http://"),
             "connect_timeout": timedelta(seconds=self.patience.connect_timeout_s),
             "read_timeout": timedelta(seconds=self.patience.read_timeout_s),
             "timeout": timedelta(days=1),
@@ -138,8 +136,9 @@ class Connection:
             options["root_certificate"] = bundle
         return Remote(
             self.bucket,
-            endpoint=f"{signed.scheme}://{signed.netloc}",
-            virtual_hosted_style_request=signed.path == "/k",
+            endpoint=endpoint,
+            aws_endpoint_url_s3=endpoint,  # else obstore takes the variable of that name
+            virtual_hosted_style_request=is_virtual,
             region=region,
             client_options=options,
             # repeated by `s3_bulk`, where it can be cancelled and covers the body as well
@@ -159,6 +158,20 @@ class Connection:
     def _ca_bundle(self) -> bytes | None:
         path = self.session._session.get_config_variable("ca_bundle")
         return Path(path).read_bytes() if path else None
+
+
+def _endpoint(client: Any, bucket: str, *, is_aws: bool) -> tuple[str, bool]:
+    """Return the endpoint for obstore, and whether it names the bucket in the host, as boto3 does.
+
+    Not from a presigned URL: those name the global host whatever the region.
+    """
+    url = str(client.meta.endpoint_url).rstrip("/")
+    style = (client.meta.config.s3 or {}).get("addressing_style", "auto")
+    # the certificate of *.s3.amazonaws.com does not cover a bucket's name with dots
+    if style == "virtual" or (style == "auto" and is_aws and "." not in bucket):
+        scheme, _, host = url.partition("://")
+        return f"{scheme}://{bucket}.{host}", True
+    return url, False
 
 
 def client_error_code(error: boto_errors.ClientError) -> str:

@@ -18,6 +18,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html (read 202
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import io
 import random
@@ -125,6 +126,7 @@ class Writer:
     def __init__(self, connection: Connection, prefix: str) -> None:
         self._connection = connection
         self._prefix = prefix
+        self._can_lock = False
 
     def put(
         self,
@@ -141,6 +143,7 @@ class Writer:
         size = len(body) if isinstance(body, bytes) else body.stat().st_size
         request = self._request(key, size, sha256, metadata)
         if retention is not None:
+            self._require_locks()
             request |= {
                 "ObjectLockMode": retention.mode,
                 "ObjectLockRetainUntilDate": retention.until,
@@ -148,14 +151,7 @@ class Writer:
             }
         if storage_class is not None:
             request["StorageClass"] = storage_class
-        try:
-            written = self._put_once(key, body, request, only_if_absent=only_if_absent)
-        except (Denied, NotFound, AlreadyExists):
-            raise
-        except StoreError:
-            if retention is not None:
-                check_lock_support(self._connection)  # says so, if that is why
-            raise
+        written = self._put_once(key, body, request, only_if_absent=only_if_absent)
         found = written.sha256 or written.metadata.get("sha256")
         if written.size_bytes != size or found != sha256:
             raise StoreError(
@@ -171,6 +167,13 @@ class Writer:
                 f"{self._where(key)} cannot be locked: the bucket keeps no versions", key=key
             )
         return self.lock(key, written.version_id, retention)
+
+    def _require_locks(self) -> None:
+        """Ask once. Some servers take lock headers for a bucket that cannot lock (LocalStack)."""
+        if not self._can_lock:
+            with contextlib.suppress(Denied):  # not a permission that writing needs; read back
+                check_lock_support(self._connection)
+                self._can_lock = True
 
     def _request(
         self, key: str, size: int, sha256: str, metadata: Mapping[str, str]
