@@ -128,7 +128,8 @@ def footers(
 
     def told(table: Table) -> Table:
         bad = sorted(unreadable.get(table.table_no, []))
-        known = None if bad or table.status == "missing" else counted[table.table_no]
+        is_there = table.files or table.can_be_taken
+        known = counted[table.table_no] if is_there and not bad else None
         return table.model_copy(update={"rows": known, "unreadable": tuple(bad[:5])})
 
     return tuple(

@@ -207,6 +207,17 @@ def test_a_folder_is_found_by_code_points_not_by_what_looks_like_one_character(
     assert roles(found)[key] == "data"
 
 
+def test_line_breaks_in_keys_are_characters_like_any_other(tmp_path: Path) -> None:
+    root = "ex\np/a\nb/"
+    keys = [f"{root}shop/public.a\nb/1\n/{part()}", f"{root}shop/public.a\nb/1\n/x\ny"]
+    control = sidecars("exp", [entry("shop.public.a\nb")], root=root)
+    found = look(tmp_path, keys, control)
+    assert roles(found) == {keys[0]: "data", keys[1]: "unrecognised"} | dict.fromkeys(
+        control, "control"
+    )
+    assert statuses(found) == {"public.a\nb": "complete"}
+
+
 def test_unrecognised_objects_are_counted_with_five_examples(tmp_path: Path) -> None:
     keys = [f"other/file-{n:02d}.bin" for n in range(30)] + ["exp/notes.md", *data("public.orders")]
     found = look(tmp_path, keys, sidecars("exp", [entry("shop.public.orders")]))

@@ -287,6 +287,18 @@ def test_a_lost_file_of_entries_is_noticed(lost: str) -> None:
     assert len(facts.tables) == 4
 
 
+def test_a_single_lost_entry_is_noticed_and_overlapping_files_are_not_a_gap() -> None:
+    control = sidecars("exp", [entry(f"d.s.t{n}") for n in range(3)], per_file=1)
+    two = "exp/export_tables_info_exp_from_2_to_2.json"
+    assert kinds(one(control)) == []
+    assert (
+        "entries 2 to 2" in one({k: v for k, v in control.items() if k != two}).findings[0].message
+    )
+    again = json.dumps({"perTableStatus": [entry("d.s.t0"), entry("d.s.t1")]}).encode()
+    control["exp/export_tables_info_exp_from_1_to_2.json"] = again
+    assert kinds(one(control)) == []
+
+
 def test_an_export_without_any_entries_file_is_noticed() -> None:
     facts = one(sidecars("exp", []))
     assert kinds(facts) == ["incomplete_export"]

@@ -151,6 +151,19 @@ def test_a_sidecar_that_has_gone_meanwhile_makes_its_export_unreadable(tmp_path:
     assert seen.exports[0].status == "unknown"
 
 
+def test_tables_go_on_without_a_sidecar_that_has_gone_and_do_not_ask_for_it(tmp_path: Path) -> None:
+    objects: dict[str, bytes] = dict(
+        sidecars("exp", [entry(f"shop.public.{name}") for name in "ab"], per_file=1)
+    )
+    objects |= {f"exp/shop/public.{name}/1/{part()}": orders(0, 5, ["x"]) for name in "ab"}
+    store = MemoryStore(objects)
+    store.hidden.add("exp/export_tables_info_exp_from_1_to_1.json")
+    found, seen = take(store, tmp_path)
+    tables = {table.table: table for table in seen.exports[0].tables}
+    assert [name for name, table in tables.items() if table.can_be_taken] == ["public.b"]
+    assert {(0, key) for table in tables.values() for key in table.control} == found.control.keys()
+
+
 def test_a_sidecar_of_absurd_size_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +213,19 @@ def test_footers_give_the_rows_of_each_table_with_one_request_each(tmp_path: Pat
     assert tables["public.orders"].rows == 12
     assert tables["public.empty"].rows == 0
     assert len(store.tail_requests) == 2
+
+
+def test_tables_that_are_not_there_have_no_rows_to_count(tmp_path: Path) -> None:
+    objects = export({"orders": [orders(0, 5, ["x"])]})
+    skipped = {"target": "shop.public.s", "warningMessage": {"skippedTables": [{"reason": "R"}]}}
+    entries = [entry("shop.public.orders"), entry("shop.public.gone"), skipped]
+    objects = {key: content for key, content in objects.items() if ".json" not in key}
+    tables = rows_of(MemoryStore(objects | sidecars("exp", entries)), tmp_path)
+    assert {name: table.rows for name, table in tables.items()} == {
+        "public.gone": None,
+        "public.orders": 5,
+        "public.s": None,
+    }
 
 
 def test_a_footer_longer_than_the_first_answer_is_asked_for_again(tmp_path: Path) -> None:

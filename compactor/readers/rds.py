@@ -93,7 +93,10 @@ class _Description:
         if gap:
             self.is_whole = False
             if status == "complete":
-                self._tell("incomplete_export", "error", gap)
+                advice = (
+                    "restore it from the export, or export again; tables listed elsewhere go on"
+                )
+                self._tell("incomplete_export", "error", f"{gap}; {advice}")
         return ExportFacts(
             export_id=self.export_id,
             root=self.root,
