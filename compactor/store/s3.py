@@ -2,7 +2,7 @@
 
 Comes in: `s3://bucket/prefix/`. IO: HTTPS to S3 (or whatever AWS_ENDPOINT_URL names). This module
 only puts the parts together: `s3_client` connects and translates errors, `s3_list` lists, `s3_bulk`
-reads many objects, `s3_write` writes, describes and locks single ones.
+reads many objects, `s3_write` writes one, `s3_lock` describes and locks one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from .interface import LISTING_SCHEMA, Fetched, Object, Retention, Wanted
 from .s3_bulk import Bulk
 from .s3_client import Connection, Patience, boto_translated
 from .s3_list import Lister
-from .s3_write import Writer, check_lock_support, describe
+from .s3_lock import check_lock_support, describe
+from .s3_write import Writer
 
 _ROWS_PER_TABLE = 20_000
 

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import random
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +25,7 @@ import obstore.exceptions as obstore_errors
 
 from ..errors import Changed, CompactorError, StoreError
 from .interface import Fetched, Wanted
+from .parallel import in_parallel
 from .s3_client import Connection, from_client_error, from_obstore_error
 
 Answer = TypeVar("Answer")
@@ -36,8 +35,6 @@ _MEMORY = 256 << 20
 _CHUNK = 4 << 20
 _CHUNKED_COST = 3 * _CHUNK
 """One chunk here, one being filled, one in the connection."""
-_GATHER_S = 0.002
-"""Results are taken in handfuls: waking up for each one is a thread switch each."""
 _AWKWARD = re.compile(r"(^|/)(\.{0,2})(/|$)|[\x00-\x1f\x7f]")
 """Keys that obstore refuses or changes: empty, `.` and `..` segments, a slash at the end, control
 characters. S3 allows them all, so they go through boto3."""
@@ -93,7 +90,7 @@ class Bulk:
                 return Fetched(index=index, path=None, error=error)
             return Fetched(index=index, path=Path(path))
 
-        return _in_parallel(len(wanted), one, self._connection.concurrency)
+        return in_parallel(len(wanted), one, self._connection.concurrency)
 
     def tails(self, wanted: Sequence[Wanted], length: int) -> Iterator[tuple[int, bytes]]:
         """Yield (index, last bytes); raise for the first object that cannot be read."""
@@ -103,7 +100,7 @@ class Bulk:
             tail = self._attempts(wanted[index], stop, lambda want: self._whole(want, start))
             return index, bytes(tail)
 
-        return _in_parallel(len(wanted), one, self._connection.concurrency)
+        return in_parallel(len(wanted), one, self._connection.concurrency)
 
     def get(self, key: str) -> bytes:
         """Return a small object whole, through boto3, which checks it against a stored checksum."""
@@ -152,6 +149,8 @@ class Bulk:
             return b""
         with self._translated(want):
             answer = self._open(want, start)
+            if start:
+                self._refuse_other_size(want, answer)
             body = answer.read() if isinstance(answer, _BotoAnswer) else answer.bytes()
         if len(body) != expected:
             self._refuse_other_size(want, answer)
@@ -258,74 +257,3 @@ def _write(file: int, body: Any) -> None:
     view = memoryview(body)
     while len(view):
         view = view[os.write(file, view) :]
-
-
-_Work = Callable[[int, threading.Event], Answer]
-
-
-class _Ended:
-    """A thread has no more to do, or failed."""
-
-    def __init__(self, error: BaseException | None = None) -> None:
-        self.error = error
-
-
-def _in_parallel(count: int, work: _Work[Answer], threads: int) -> Iterator[Answer]:
-    """Yield work(0..count-1) in order of completion.
-
-    When some `2 * threads` results wait to be taken, nothing new is started. When the caller goes
-    away or an exception comes out of `work`, nothing new is started either, and this returns when
-    all threads have ended.
-    """
-    threads = min(threads, count)
-    results: queue.SimpleQueue[Answer | _Ended] = queue.SimpleQueue()
-    stop, taken = threading.Event(), threading.Condition()
-    numbers = iter(range(count))  # taking the next one is atomic
-
-    def has_room() -> bool:
-        return results.qsize() < 2 * threads or stop.is_set()
-
-    def run() -> None:
-        ended = _Ended()
-        try:
-            while not stop.is_set() and (index := next(numbers, -1)) >= 0:
-                results.put(work(index, stop))
-                if not has_room():
-                    with taken:
-                        taken.wait_for(has_room)
-        except BaseException as error:  # noqa: BLE001 (raised again in the caller's thread)
-            ended = _Ended(error)
-        results.put(ended)
-
-    running = 0
-    try:
-        for _ in range(threads):
-            threading.Thread(target=run, name="s3-read", daemon=True).start()
-            running += 1
-        while running:
-            handful = _drained(results)
-            with taken:
-                taken.notify_all()
-            ended = [result for result in handful if isinstance(result, _Ended)]
-            running -= len(ended)
-            for failure in filter(None, (result.error for result in ended)):
-                raise failure
-            for result in handful:
-                if not isinstance(result, _Ended):
-                    yield result
-    finally:
-        stop.set()
-        with taken:
-            taken.notify_all()
-        while running:
-            running -= isinstance(results.get(), _Ended)
-
-
-def _drained(results: queue.SimpleQueue[Any]) -> list[Any]:
-    """Wait for a result and return all there are."""
-    taken = [results.get()]
-    time.sleep(_GATHER_S)
-    with contextlib.suppress(queue.Empty):
-        while True:
-            taken.append(results.get_nowait())
-    return taken

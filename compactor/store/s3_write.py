@@ -8,11 +8,9 @@ would repeat it blindly, and a versioned bucket then holds two versions; here
 2. Else repeat on condition that the key still is as that HEAD saw it (If-None-Match, If-Match): if
    the first PUT arrives late, the second one fails instead of doubling it.
 
-Locks are asked for on the PUT and read back; some servers ignore the headers (Ceph RGW, SeaweedFS,
-on some calls), so they are set with PutObjectRetention where missing, and read back again.
+Locks are asked for on the PUT and read back; where the server ignored them, `s3_lock` sets them.
 
-API: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html,
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html (read 2026-11-21)
+API: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html (read 2026-11-21)
 """
 
 from __future__ import annotations
@@ -24,7 +22,6 @@ import io
 import random
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +35,7 @@ from .s3_client import (
     client_error_code,
     client_error_status,
 )
+from .s3_lock import check_lock_support, describe, is_locked, lock
 
 MAX_PUT_BYTES = 5 << 30
 _REPEATABLE = {
@@ -52,72 +50,6 @@ _REPEATABLE = {
 _FAILURES = (boto_errors.ClientError, boto_errors.HTTPClientError, boto_errors.ConnectionError)
 _DAMAGED = {"BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest"}
 """The store refused bytes that do not match their digest: damaged on the way, or changed here."""
-
-
-def describe(
-    connection: Connection, prefix: str, key: str, version_id: str | None = None
-) -> Object:
-    """HEAD one object."""
-    version = {"VersionId": version_id} if version_id else {}
-    where = f"s3://{connection.bucket}/{prefix}{key}" + (
-        f" version {version_id}" if version else ""
-    )
-    with boto_translated("describe", where, key):
-        head = connection.client.head_object(
-            Bucket=connection.bucket, Key=prefix + key, ChecksumMode="ENABLED", **version
-        )
-    return Object(
-        key=key,
-        size_bytes=head["ContentLength"],
-        etag=head.get("ETag", "").strip('"'),
-        modified_at=head["LastModified"].astimezone(UTC),
-        version_id=head.get("VersionId") or version_id,
-        sha256=_stored_sha256(head),
-        metadata=head.get("Metadata", {}),
-        lock_mode=head.get("ObjectLockMode"),
-        retain_until=_utc(head.get("ObjectLockRetainUntilDate")),
-        legal_hold=head.get("ObjectLockLegalHoldStatus") == "ON",
-        storage_class=head.get("StorageClass"),
-    )
-
-
-def _stored_sha256(head: Mapping[str, Any]) -> str | None:
-    """Return the store's digest of the whole object; one of parts (`...-3`) is none."""
-    text = head.get("ChecksumSHA256", "")
-    if not text or "-" in text or head.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
-        return None
-    return base64.b64decode(text).hex()
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.astimezone(UTC) if moment else None
-
-
-def check_lock_support(connection: Connection) -> None:
-    """Raise LockUnsupported unless the bucket has Object Lock and versioning on."""
-    where = f"s3://{connection.bucket}"
-    hint = (
-        "create a bucket with Object Lock (aws s3api create-bucket "
-        "--object-lock-enabled-for-bucket), or turn versioning, then Object Lock, on for this one"
-    )
-    try:
-        with boto_translated("read the Object Lock configuration", where):
-            answer = connection.client.get_object_lock_configuration(Bucket=connection.bucket)
-    except LockUnsupported as error:
-        raise LockUnsupported(
-            f"{where} cannot lock objects: expected Object Lock Enabled, found no configuration",
-            hint=hint,
-        ) from error
-    lock = answer.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled", "off")
-    with boto_translated("read the versioning of the bucket", where):
-        status = connection.client.get_bucket_versioning(Bucket=connection.bucket)
-    versioning = status.get("Status", "off")
-    if lock != "Enabled" or versioning != "Enabled":
-        raise LockUnsupported(
-            f"{where} cannot lock objects: expected Object Lock and versioning Enabled, "
-            f"found Object Lock {lock}, versioning {versioning}",
-            hint=hint,
-        )
 
 
 class Writer:
@@ -160,7 +92,7 @@ class Writer:
                 key=key,
                 hint="did another process write the same key?",
             )
-        if retention is None or _is_locked(written, retention):
+        if retention is None or is_locked(written, retention):
             return written
         if written.version_id is None:
             raise LockUnsupported(
@@ -273,49 +205,11 @@ class Writer:
         )
 
     def lock(self, key: str, version_id: str, retention: Retention) -> Object:
-        """Lock one version. Its present lock is kept where it is longer or stronger."""
-        found = describe(self._connection, self._prefix, key, version_id)
-        bucket, where = self._connection.bucket, f"{self._where(key)} version {version_id}"
-        target = {"Bucket": bucket, "Key": self._prefix + key, "VersionId": version_id}
-        client = self._connection.client
-        if not _is_retained(found, retention):
-            is_stronger = found.lock_mode == "COMPLIANCE"
-            until = max(filter(None, (found.retain_until, retention.until)))
-            with boto_translated("lock", where, key):
-                client.put_object_retention(
-                    **target,
-                    Retention={
-                        "Mode": "COMPLIANCE" if is_stronger else retention.mode,
-                        "RetainUntilDate": until,
-                    },
-                )
-        if retention.legal_hold and not found.legal_hold:
-            with boto_translated("put a legal hold on", where, key):
-                client.put_object_legal_hold(**target, LegalHold={"Status": "ON"})
-        locked = describe(self._connection, self._prefix, key, version_id)
-        if not _is_locked(locked, retention):
-            raise StoreError(
-                f"{where} is not locked as asked: expected {retention.mode} until "
-                f"{retention.until.isoformat()}, legal hold {retention.legal_hold}; found "
-                f"{locked.lock_mode} until {locked.retain_until}, legal hold {locked.legal_hold}",
-                key=key,
-                hint="this store accepts a lock and does not keep it: do not use it as an archive",
-            )
-        return locked
+        """Lock one version and return it as read back."""
+        return lock(self._connection, self._prefix, key, version_id, retention)
 
     def _where(self, key: str) -> str:
         return f"s3://{self._connection.bucket}/{self._prefix}{key}"
-
-
-def _is_retained(found: Object, asked: Retention) -> bool:
-    """Tell whether the lock is at least as strong and as long as asked."""
-    if found.lock_mode is None or found.retain_until is None:
-        return False
-    return found.lock_mode in (asked.mode, "COMPLIANCE") and found.retain_until >= asked.until
-
-
-def _is_locked(found: Object, asked: Retention) -> bool:
-    return _is_retained(found, asked) and (found.legal_hold or not asked.legal_hold)
 
 
 def _is_same(present: Object, request: Mapping[str, Any]) -> bool:
