@@ -52,6 +52,12 @@ settings = Settings()
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:  # before a command is asked for
+        print(f"compactor {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     config: Annotated[
@@ -62,15 +68,17 @@ def common(
     ] = "text",
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no logs.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="More logs.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
 ) -> None:
-    if version:
-        print(f"compactor {__version__}")
-        raise typer.Exit
     if log_format not in ("text", "json"):
         raise ConfigError(f"--log-format takes 'text' or 'json', not {log_format!r}")
     settings.config, settings.log_format, settings.quiet = config, log_format, quiet
-    progress.configure(log_format, verbose=verbose)
+    progress.configure(log_format, verbose=verbose, quiet=quiet)
 
 
 @app.command("scan")
@@ -110,7 +118,7 @@ def plan_command(
 
     plan = pipeline.preview(_config())
     if output is not None:
-        output.write_text(to_json(plan, indent=1) + "\n", encoding="utf-8")
+        _write(output, to_json(plan, indent=1) + "\n")
     _print(plan, report.plan_text, as_json)
     _leave(3 if any(finding.severity == "error" for finding in plan.findings) else 0)
 
@@ -162,7 +170,7 @@ def report_command(
     if output is None:
         print(report.text(result))
     else:
-        output.write_text(report.html(result), encoding="utf-8")
+        _write(output, report.html(result))
         print(output)
 
 
@@ -170,12 +178,15 @@ def report_command(
 def init_command(
     output: Annotated[Path, typer.Argument(metavar="FILE")] = Path("compactor.toml"),
 ) -> None:
-    """Write a configuration file with every key, its default and what it means."""
+    """Write a configuration file with every key, its default and what it means.
+
+    Example: compactor init shop.toml
+    """
     from .config import example
 
     if output.exists():
         raise ConfigError(f"{output} exists already; name another file")
-    output.write_text(example(), encoding="utf-8")
+    _write(output, example())
     print(f"{output}: set source.urls and lake.url, then run: compactor -c {output} scan")
 
 
@@ -188,6 +199,8 @@ def demo_command(
     """Start a real S3 server with Object Lock here, export a shop, run the whole line on it.
 
     Needs no AWS account; stops what it started. Under a minute.
+
+    Example: compactor demo /tmp/demo
     """
     from . import demo
 
@@ -212,6 +225,13 @@ def _read_plan(path: Path) -> Any:
         ) from error
 
 
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+
+
 def _print(value: BaseModel, text: Callable[[Any], str], as_json: bool) -> None:
     print(json.dumps(value.model_dump(mode="json"), ensure_ascii=False) if as_json else text(value))
 
@@ -229,7 +249,10 @@ def _errors() -> Iterator[None]:
     except CompactorError as error:
         print(f"compactor: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as leaving:
+        # Typer makes an exit with 130 of Ctrl-C, and says nothing
+        if isinstance(leaving, SystemExit) and leaving.code != 130:
+            raise
         print("compactor: interrupted; the next run finishes what this one began", file=sys.stderr)
         sys.exit(130)
 

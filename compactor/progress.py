@@ -116,10 +116,11 @@ class TextLines(logging.Formatter):
         return " ".join([at, record.getMessage(), *shown])
 
 
-def configure(log_format: str, *, verbose: bool = False) -> None:
+def configure(log_format: str, *, verbose: bool = False, quiet: bool = False) -> None:
     """Set up the package's own logger; the root logger is left alone."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
     log.handlers[:] = [handler]
-    log.setLevel(logging.DEBUG if verbose else logging.INFO)
+    level = logging.DEBUG if verbose else logging.INFO
+    log.setLevel(logging.CRITICAL if quiet else level)
     log.propagate = False
