@@ -9,8 +9,9 @@ from typing import Any
 
 import make_exports as make
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from lines import Line, assert_good, assert_same_rows, by_name, told, touch_new
+from lines import Line, assert_good, assert_same_rows, by_name, read_duckdb, told, touch_new
 
 from compactor.sample_exports import Column, Layout, RdsExport
 
@@ -114,6 +115,23 @@ def test_an_object_broken_far_behind_the_first_chunk_leaves_no_part_of_the_table
     assert done.exit_code == 3
     assert by_name(done.result)[damage.bad].status == "failed"
     assert not any(damage.bad in key for key in line.data_files())
+
+
+def test_a_flipped_bit_in_a_page_without_compression_is_noticed_by_the_page_checksum(
+    tmp_path: Path,
+) -> None:
+    """No gzip trailer guards such a page, and DuckDB reads it to another value without an error."""
+    line = Line(tmp_path)
+    make.old_export(line.source)
+    path = min(line.source.rglob("part-*.parquet"))
+    pq.write_table(pq.read_table(path), path, compression="none", write_page_checksum=True)
+    true = read_duckdb(path, ["label"])
+    path.write_bytes(path.read_bytes().replace(b"label 3", b"label 2", 1))
+    assert read_duckdb(path, ["label"]) != true
+    done = line.run()
+    assert done.exit_code == 3
+    assert path.relative_to(line.source).as_posix() in done.result.tables[0].error
+    assert line.data_files() == set()
 
 
 # --- schema drift ---------------------------------------------------------------------------------
