@@ -124,7 +124,7 @@ def open_source(connection: duckdb.DuckDBPyConnection, *, by_name: bool) -> None
 
 
 def use_decoded(connection: duckdb.DuckDBPyConnection, tables: Sequence[pa.Table]) -> None:
-    """Let the macro staged(files) give rows that are decoded already, whatever files it is given."""
+    """Let the macro staged(files) give rows that are decoded already, whatever its argument."""
     connection.register("decoded_rows", pa.concat_tables(tables))
     connection.execute(query("compact/staged_decoded"))
 

@@ -117,7 +117,7 @@ def by_containment(
     tree: Mapping[int, int | None],
     missing: Mapping[int, int],
 ) -> list[Verdict]:
-    """Return verdicts from containment (step 4). `missing` counts distinct rows the parent lacks."""
+    """Return verdicts from containment (step 4). `missing`: distinct rows the parent lacks."""
     contained = [
         item
         for item in candidates

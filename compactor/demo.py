@@ -25,7 +25,7 @@ from .seaweed import SeaweedServer
 from .store import open_store
 
 _CONFIG = """\
-# What the demo used. The server has been stopped; with your own buckets this is all there is to set.
+# What the demo used. The server has been stopped; with your own buckets, this is all to set.
 [source]
 urls = ["s3://demo-exports/"]
 [lake]

@@ -45,6 +45,10 @@ from .stage import MAX_NAMED, Staged, chunks, profile_again, stage
 from .store.interface import Object, Store, Wanted
 from .types import Rule
 
+IN_MEMORY_SHARE = 16
+"""Times the size of the source objects that sorting in memory may take: decoded text, typed
+columns, row hashes, and the sort's own copy."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -231,7 +235,7 @@ class TableLine:
                 continue
             parts: list[Part] = []
             with connect(
-                self.folder / f"{number}.duckdb",
+                self._database(piece, number),
                 memory_bytes=self.limits.memory_bytes,
                 spill=self.folder / f"{number}.spill",
             ) as connection:
@@ -255,6 +259,16 @@ class TableLine:
         result = self._result(wanted, members, verdicts) if write else None
         return Outcome(result=result, verdicts=verdicts, findings=self.findings, parts=self.paths)
 
+    def _database(self, piece: Sequence[Wanted], number: int) -> Path | None:
+        """Return where to sort a chunk: in memory if it surely fits, else in a scratch file.
+
+        A table in memory is neither compressed nor written, which saves a third of the sorting.
+        """
+        expected = IN_MEMORY_SHARE * sum(item.size_bytes for item in piece)
+        if expected < self.limits.memory_bytes:
+            return None
+        return self.folder / f"{number}.duckdb"
+
     # --- staging and types ---
 
     def _stage(self, piece: Sequence[Wanted], number: int) -> Prepared:
@@ -277,7 +291,7 @@ class TableLine:
                 rules = self._plain_rules(connection, chunk.staged)
                 if plain and _shape(rules) != _shape(plain):
                     raise SchemaDrift(
-                        f"{self.table.table}: the columns differ between its objects, and the table "
+                        f"{self.table.table}: the columns differ between its objects, and it "
                         "is larger than the scratch limit",
                         hint="give limits.scratch more room, so that the table is read at once",
                     )
@@ -307,7 +321,7 @@ class TableLine:
         sample: Sequence[Path],
         rules: Sequence[Rule],
     ) -> None:
-        """Report columns that differ between the files of the table; refuse what would lose values."""
+        """Report columns that differ between the files; refuse what would lose values."""
         unified = {rule.source_name.lower(): rule for rule in rules}
         spelled = {name for path in sample for name in pq.read_schema(path).names}
         if len(spelled) > len({name.lower() for name in spelled}):
@@ -317,10 +331,18 @@ class TableLine:
                 hint="export the table again",
             )
         differing: set[str] = set()
+        declared = {column.name.lower() for column in self.table.columns}
         for path in sample:
             names = pq.read_schema(path).names
             columns = compact.file_columns(connection, [str(path)], names)
             found = {column.source_name.lower(): column for column in columns}
+            strange = sorted(found.keys() - declared) if declared else []
+            if strange:
+                raise SchemaDrift(
+                    f"{self.table.table}: some of its objects have columns that others lack and "
+                    f"the export's metadata does not know: {', '.join(strange[:5])}",
+                    hint="a footer may be damaged: export the table again",
+                )
             differing |= {unified[name].source_name for name in unified.keys() - found.keys()}
             for name, column in found.items():
                 target = unified[name].read_type
@@ -329,8 +351,8 @@ class TableLine:
                 differing.add(column.source_name)
                 if not types.widens(column.read_type, target):
                     raise SchemaDrift(
-                        f"{self.table.table}: column {column.source_name!r} is {column.read_type} in "
-                        f"some objects, and {target} would not hold every value of it",
+                        f"{self.table.table}: column {column.source_name!r} is {column.read_type} "
+                        f"in some objects, and {target} would not hold every value of it",
                         hint="export the table again; schema_drift that loses values is refused",
                     )
         if differing:
@@ -447,16 +469,22 @@ class TableLine:
         folder.mkdir(parents=True, exist_ok=True)
         self.progress.table(self.table.table, "writing", partitions=len(loaded.partitions))
         source_bytes = sum(item.size_bytes for item in chunk.staged.wanted)
-        parts = compact.write(
-            connection,
-            loaded,
-            folder,
-            self.options,
-            bytes_per_row=source_bytes / max(loaded.rows, 1),
-            first_numbers=self.numbers,
-        )
-        values = {str(part.path): part.value for part in parts}
-        verify.read_back(connection, loaded.rules, values, self.evidence)
+        try:
+            parts = compact.write(
+                connection,
+                loaded,
+                folder,
+                self.options,
+                bytes_per_row=source_bytes / max(loaded.rows, 1),
+                first_numbers=self.numbers,
+            )
+            values = {str(part.path): part.value for part in parts}
+            verify.read_back(connection, loaded.rules, values, self.evidence)
+        except (duckdb.Error, OSError) as error:
+            raise StoreError(
+                f"{self.table.table}: writing to {folder} failed: {error}",
+                hint="raise limits.memory or limits.scratch, or free disk in limits.scratch_dir",
+            ) from error
         return parts
 
     def _already_there(self) -> dict[str, int]:
@@ -518,7 +546,7 @@ class TableLine:
         for fetched in self.lake.fetch(wanted, folder):
             if fetched.path is None:
                 raise StoreError(
-                    f"{wanted[fetched.index].key} cannot be read back from the lake: {fetched.error}"
+                    f"{wanted[fetched.index].key} cannot be read back: {fetched.error}"
                 ) from fetched.error
             part = parts[fetched.index]
             back.append((part.value, fetched.path, part.sha256, stored[fetched.index].sha256))

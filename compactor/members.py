@@ -99,7 +99,7 @@ def decide_members(
 def _delivery(
     number: int, members: Sequence[Suspect], tree: Mapping[int, int | None]
 ) -> int | None:
-    """Return the repeated delivery of the parent that a partition belongs to; None: the parent's own.
+    """Return the repeated delivery of the parent that a partition is of; None: the parent's own.
 
     The partitions of each delivery add up by themselves.
     """
@@ -182,7 +182,7 @@ def _hash(
     connection.register("member_files", files)
     try:
         connection.execute(
-            "INSERT INTO member_rows SELECT member, h1, h2, bad FROM ("
+            "INSERT INTO member_rows SELECT member, h1, h2, bad FROM ("  # noqa: S608 (sqlglot's)
             + hashed
             + ") JOIN member_files USING (file_name)",
             {"files": [path for path, _, _ in usable]},

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, field_serializer
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
-"""Folder value of rows without a usable date: what Hive, Spark, Athena and DuckDB write for NULL."""
+"""Folder value of rows without a usable date: what Hive, Spark, Athena, DuckDB write for NULL."""
 
 Severity = Literal["info", "warning", "error"]
 CheckStatus = Literal["pass", "fail", "not_verified"]
@@ -340,7 +340,7 @@ class TableResult(Model):
 SIZE_EDGES: tuple[int, ...] = tuple(
     size for size in (1 << 10, 1 << 14, 1 << 17, 1 << 20, 1 << 24, 1 << 26, 1 << 28, 1 << 30)
 )
-"""Upper edges of the file-size histogram, in bytes: 1 KiB, 16 KiB, 128 KiB, 1, 16, 64, 256 MiB, 1 GiB.
+"""Upper edges of the file-size histogram, in bytes: 1, 16, 128 KiB, 1, 16, 64, 256 MiB, 1 GiB.
 One more class holds everything larger."""
 
 

@@ -4,8 +4,8 @@ The only module that knows the order of the stages, and the only one besides `cl
 whole `Config`. A failed table does not stop the others; what it was that failed decides the exit
 code (`exit_code`).
 
-Order of writes (see `lake.py`): the plan first, data, a document per table, the report, the manifest
-last. A run that finds nothing new writes nothing at all.
+Order of writes (see `lake.py`): the plan first, data, a document per table, the report, the
+manifest last. A run that finds nothing new writes nothing at all.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import os
 import shutil
 import tempfile
 import time
@@ -23,14 +22,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
-
-from . import __version__, archive, detect, lake, plan, progress, scan
+from . import __version__, archive, detect, lake, plan, scan
 from .compact import CompactOptions
 from .config import Config, parse_retain, parse_size
 from .decide import Verdict
 from .errors import (
     CompactorError,
+    ConfigError,
     ObjectUnreadable,
     SchemaDrift,
     SourceError,
@@ -41,7 +39,6 @@ from .line import Limits, Outcome, Prepared, TableLine, prepare, size_histogram
 from .listing import objects_by_table
 from .members import Suspect
 from .model import (
-    Export,
     Finding,
     ManifestRef,
     Plan,
@@ -73,9 +70,24 @@ class Stores:
     archive: Store | None
 
 
+def refuse_overlap(config: Config) -> None:
+    """Refuse a lake or archive inside a source: a run would find its own output there."""
+    targets = [("lake.url", config.lake.url)]
+    if config.archive is not None:
+        targets.append(("archive.url", config.archive.url))
+    for source in config.source.urls:
+        for name, url in targets:
+            if f"{url.rstrip('/')}/".startswith(f"{source.rstrip('/')}/"):
+                raise ConfigError(
+                    f"{name} {url} lies inside the source {source}",
+                    hint="choose a prefix of its own for what is written",
+                )
+
+
 def open_stores(config: Config) -> Stores:
     """Open every store of the configuration; refuse an archive that cannot lock."""
     many = config.limits.concurrency
+    refuse_overlap(config)
     sources = tuple(open_store(url, concurrency=many) for url in config.source.urls)
     vault = open_store(config.archive.url, concurrency=many) if config.archive else None
     if vault is not None:
@@ -122,12 +134,15 @@ def take_stock(config: Config, *, footers: bool = False, clock: Clock = utc_now)
         open_store(url, concurrency=config.limits.concurrency) for url in config.source.urls
     )
     with scratch_folder(config.limits.scratch_path()) as folder:
+        memory = config.limits.memory_bytes() // 2
         inventory = scan.scan(stores, folder)
-        detected = detect.detect(inventory, folder, clock())
+        detected = detect.detect(inventory, folder, clock(), memory_bytes=memory)
         exports = detected.exports
         if footers:
             exports = scan.footers(stores, detected.assigned, exports)
-            detected = detect.detect(inventory, folder, clock(), counted=exports)
+            detected = detect.detect(
+                inventory, folder, clock(), counted=exports, memory_bytes=memory
+            )
         return Scan(exports=detected.exports, findings=detected.findings)
 
 
@@ -147,20 +162,22 @@ class Stock:
 
 
 def make_plan(config: Config, stores: Stores, folder: Path, clock: Clock) -> Stock:
+    memory = config.limits.memory_bytes() // 2
     inventory = scan.scan(stores.sources, folder)
-    detected = detect.detect(inventory, folder, clock())
+    detected = detect.detect(inventory, folder, clock(), memory_bytes=memory)
     prior = lake.progress(
         (key for page in stores.lake.list(lake.RUNS) for key in page.column("key").to_pylist()),
         config.archive.url if config.archive else None,
     )
     options = plan_options(config)
-    todo = plan.plan(detected, {}, options, prior.done, frozenset(prior.adoptable))
+    adoptable = frozenset(prior.adoptable)
+    todo = plan.plan(detected, {}, options, prior.done, adoptable, memory_bytes=memory)
     if any(table.action in ("compact", "decide") for table in todo.tables):
         suspects = sum(1 for table in todo.tables if table.action == "decide")
         wanted = {"compact"} if suspects > MAX_SAMPLED_SUSPECTS else {"compact", "decide"}
         open_tables = {table.table_no for table in todo.tables if table.action in wanted}
         samples = scan.sample(stores.sources, detected.assigned, open_tables)
-        todo = plan.plan(detected, samples, options, prior.done, frozenset(prior.adoptable))
+        todo = plan.plan(detected, samples, options, prior.done, adoptable, memory_bytes=memory)
     return Stock(detected, todo, inventory.control, prior)
 
 
@@ -452,11 +469,11 @@ class Run:
         same = _export_of(member) != _export_of(table)
         message = (
             f"{member.table} of {member.export_id} was delivered for the same snapshot as "
-            f"{table.export_id}, but is not the same: {verdict.reason}; it is left out, because both "
+            f"{table.export_id}, but is not the same: {verdict.reason}; it is left out: both "
             "would be read as one table"
             if same
-            else f"{member.table} looks like a partition of {table.table}, but {verdict.reason}; it "
-            "stays a table of its own"
+            else f"{member.table} looks like a partition of {table.table}, but {verdict.reason}; "
+            "it stays a table of its own"
         )
         self.findings.append(
             Finding.model_validate(
@@ -516,11 +533,12 @@ class Run:
             first = failed[0]
             raise_with = VerificationFailed(
                 f"{table.table}: {len(failed)} checks failed, the first: {first.name} of "
-                f"{first.subject}: expected {first.expected}, found {first.actual} ({first.source})",
+                f"{first.subject}: expected {first.expected}, found {first.actual} "
+                f"({first.source})",
                 hint="its objects stay in the lake without a manifest that names them; keep the "
                 "export, and report this with the run's report.json",
             )
-            self.errors[table.task_id] = raise_with
+            self._report_failure(table, raise_with)
             return result.model_copy(update={"error": str(raise_with)})
         self.put_document(
             lake.record_key(self.run_id, table.task_id, None), to_json(result).encode(), whole=True
@@ -593,7 +611,7 @@ class Run:
         raise StoreError(f"{item.key} was not delivered by the lake")
 
     def _adopt(self, table: PlanTable) -> TableResult:
-        """Take over a table that an interrupted run had verified; lock it if that is still to do."""
+        """Take over a table that an interrupted run had verified; lock it if that is to do."""
         result = self._prior(table)
         if result.status in ("done", "adopted"):
             if not self._is_locked_here(table):
@@ -638,6 +656,10 @@ class Run:
         return key == lake.record_key(run_id, table.task_id, self.archive_url)
 
     def _failed(self, table: PlanTable, error: CompactorError) -> TableResult:
+        self._report_failure(table, error)
+        return self._failed_result(table, error)
+
+    def _report_failure(self, table: PlanTable, error: CompactorError) -> None:
         self.errors[table.task_id] = error
         match error:
             case ObjectUnreadable():
@@ -658,7 +680,6 @@ class Run:
                 }
             )
         )
-        return self._failed_result(table, error)
 
     def _failed_result(self, table: PlanTable, error: CompactorError) -> TableResult:
         return TableResult(

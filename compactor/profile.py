@@ -245,8 +245,8 @@ def output_columns(rules: Iterable[Rule]) -> tuple[Profiled, ...]:
 class Profiler:
     """Collects Arrow tables and profiles them, in batches of bounded size.
 
-    With `keep_bytes`, the tables are also kept, up to that size; `keeps` turns False, and nothing is
-    kept, where they are larger.
+    With `keep_bytes`, the tables are also kept, up to that size; `keeps` turns False, and nothing
+    is kept, where they are larger.
     """
 
     def __init__(

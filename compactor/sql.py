@@ -47,6 +47,9 @@ def connect(
         config["temp_directory"] = str(spill)
     connection = duckdb.connect(str(database) if database else ":memory:", config=config)
     connection.execute("SET TimeZone = 'UTC'")
+    if database is not None:
+        # scratch lives for seconds: compressing it costs more than writing it
+        connection.execute("SET force_compression = 'uncompressed'")
     return connection
 
 

@@ -247,7 +247,7 @@ def stage(
 
 
 def _guess(profile_as: Callable[[Path], tuple[Profiled, ...]], path: Path) -> tuple[Profiled, ...]:
-    """A first file that cannot be read is named by its decoding; the next one then says the types."""
+    """A first file that cannot be read is named by its decoding; the next one says the types."""
     try:
         return profile_as(path)
     except ObjectUnreadable:
