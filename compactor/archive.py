@@ -5,9 +5,9 @@ Out: the locked objects with version ids, and one `lock` check per partition.
 IO:  archive writes, lake reads.
 
 Order per object: (1) PUT with the lock headers, the SHA-256 and create-only, so that repeating it
-adds no version; (2) the store reads mode, date and legal hold back for that version, sets them again
-if the server ignored the headers (SeaweedFS and Ceph do so for copies), and reads back again; (3)
-the check compares what was read back with what was asked.
+adds no version; (2) the store reads mode, date and legal hold back for that version, sets them
+again if the server ignored the headers (SeaweedFS and Ceph do so for copies), and reads back
+again; (3) the check compares what was read back with what was asked.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html (read 2026-11)
 """
 

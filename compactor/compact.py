@@ -20,6 +20,7 @@ the files that are read back.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections import Counter
@@ -266,9 +267,15 @@ def _probe_metrics(rule: Rule) -> list[exp.Expression]:
     ]
 
 
+@functools.cache
+def _parsed(text: str) -> exp.Expression:
+    parsed: exp.Expression = exp.maybe_parse(text, dialect="duckdb")
+    return parsed
+
+
 def _fragment(text: str, **columns: exp.Expression) -> exp.Expression:
     """Parse a fixed text in which each column stands for an expression."""
-    parsed: exp.Expression = exp.maybe_parse(text, dialect="duckdb")
+    parsed = _parsed(text).copy()
 
     def put(node: exp.Expression) -> exp.Expression:
         return exp.paren(columns[node.name].copy()) if isinstance(node, exp.Column) else node
@@ -427,14 +434,16 @@ def restore(
     plain: Sequence[Rule],
     sample: Sequence[str],
     options: CompactOptions,
+    guess: Sequence[Rule] | None = None,
 ) -> Loaded:
     """Load the table with types that hold every value: usually in one pass over the source.
 
-    `plain` are rules from the schema alone. A sample tunes them; if a value outside the sample
+    `plain` are rules from the schema alone. A sample tunes them, unless that was done before
+    (`guess`); if a value outside the sample
     still fails its round trip, every value is counted, the rules are decided finally, and the
     table is loaded again.
     """
-    tuned = tune(plain, probe(connection, sample, plain, SAMPLE_ROWS))
+    tuned = tuple(guess or tune(plain, probe(connection, sample, plain, SAMPLE_ROWS)))
     doubtful = [rule for rule, now in zip(plain, tuned, strict=True) if now.kept_text]
     if doubtful:
         tuned = tune(tuned_from(plain, tuned), probe(connection, files, doubtful))

@@ -63,6 +63,9 @@ class Prepared:
 
     staged: Staged
     folder: Path
+    plain: tuple[Rule, ...] = ()
+    tuned: tuple[Rule, ...] = ()
+    """What the first file said of the types."""
 
 
 @dataclass(slots=True)
@@ -87,8 +90,11 @@ def prepare(
 ) -> Prepared:
     """Stage one chunk. The first file tells how the second engine types the columns."""
     folder.mkdir(parents=True, exist_ok=True)
+    plain: tuple[Rule, ...] = ()
+    tuned: tuple[Rule, ...] = ()
 
     def profile_as(path: Path) -> tuple[Profiled, ...]:
+        nonlocal plain, tuned
         with connect() as connection:
             compact.open_source(connection, by_name=False)
             plain, _ = propose(connection, [path], table)
@@ -96,13 +102,14 @@ def prepare(
                 facts = compact.probe(connection, [str(path)], plain, compact.SAMPLE_ROWS)
             except duckdb.Error as error:
                 raise ObjectUnreadable(f"{path.name} cannot be read: {error}") from error
-        return source_columns(compact.tune(plain, facts))
+        tuned = compact.tune(plain, facts)
+        return source_columns(tuned)
 
     def advance(objects: int, size: int) -> None:
         progress.advance(size)
 
     staged = stage(store, wanted, folder, profile_as, advance, keep_bytes)
-    return Prepared(staged=staged, folder=folder)
+    return Prepared(staged=staged, folder=folder, plain=plain, tuned=tuned)
 
 
 def propose(
@@ -381,7 +388,10 @@ class TableLine:
                 compact.use_decoded(connection, staged.decoded)
             if decided is None:
                 sample = staged.sample()
-                loaded = compact.restore(connection, staged.files, plain, sample, self.options)
+                guess = chunk.tuned if chunk.plain == plain else None
+                loaded = compact.restore(
+                    connection, staged.files, plain, sample, self.options, guess
+                )
             else:
                 loaded = compact.load(connection, staged.files, decided, self.options)
         except duckdb.OutOfMemoryException as error:

@@ -417,7 +417,8 @@ def row_hashes(names: Sequence[str]) -> tuple[exp.Expression, exp.Expression]:
 
     DuckDB's `hash()` may change between versions: numbers are compared within one run only.
     """
-    columns = [exp.column(name) for name in names]
+    # each value is hashed once: DuckDB computes an expression that stands twice only once
+    columns = [_call("hash", exp.column(name)) for name in names]
     first = _call("hash", *columns)
     second = _call("hash", *[column.copy() for column in reversed(columns)], "compactor")
     # hash(a, b) is close to f(a) XOR f(b): mixed once more before it is added up, so that values
