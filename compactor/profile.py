@@ -242,6 +242,9 @@ def output_columns(rules: Iterable[Rule]) -> tuple[Profiled, ...]:
     )
 
 
+FEW_CHUNKS = 8
+
+
 class Profiler:
     """Collects Arrow tables and profiles them, in batches of bounded size.
 
@@ -250,7 +253,7 @@ class Profiler:
     """
 
     def __init__(
-        self, columns: Sequence[Profiled], batch_bytes: int = 48 << 20, keep_bytes: int = 0
+        self, columns: Sequence[Profiled], batch_bytes: int = 16 << 20, keep_bytes: int = 0
     ) -> None:
         self.columns = columns
         self.rows = 0
@@ -280,8 +283,9 @@ class Profiler:
     def flush(self) -> None:
         if not self._waiting:
             return
-        # thousands of tiny chunks cost more than their rows
-        table = pa.concat_tables(self._waiting).combine_chunks()
+        table = pa.concat_tables(self._waiting)
+        if len(self._waiting) > FEW_CHUNKS:  # thousands of tiny chunks cost more than their rows
+            table = table.combine_chunks()
         self._waiting, self._waiting_rows = [], 0
         self._keep(table)
         present = set(table.schema.names)

@@ -31,6 +31,7 @@ from .store.interface import Store, Wanted
 SMALL_BYTES = 256 << 10
 """Objects below this are read at once and decoded by the handful."""
 HANDFUL = 32
+BATCH_ROWS = 65_536
 MANY_OBJECTS, TINY_BYTES = 500, 64 << 10
 """From so many objects of so few bytes on the average, rows are decoded once and kept."""
 MAX_NAMED = 20
@@ -146,10 +147,10 @@ class Inspector:
             schema_no = self._schema_no(file.schema)
             decoded = 0
             profiler = self._profiler()
-            for group in range(file.metadata.num_row_groups):
-                table = file.read_row_group(group, use_threads=False)
-                decoded += table.num_rows
-                profiler.add(table)
+            # in batches that stay in the processor's cache
+            for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
+                decoded += batch.num_rows
+                profiler.add(pa.Table.from_batches([batch]))
             if decoded != file.metadata.num_rows:
                 raise ValueError(f"footer says {file.metadata.num_rows} rows, {decoded} decoded")
         with self._lock:

@@ -982,8 +982,11 @@ def test_an_endpoint_that_does_not_answer_is_a_store_error(
         with pytest.raises(StoreError, match=r"127\.0\.0\.1:9") as caught:
             attempt()
         assert caught.value.hint
-    (one,) = store.fetch([Wanted(key="k", size_bytes=1, etag="")], folder)
+    want = Wanted(key="k", size_bytes=1, etag="")
+    (one,) = store.fetch([want], folder)
     assert type(one.error) is StoreError
+    with pytest.raises(StoreError, match="in a row"):
+        list(store.fetch([want] * 1000, folder))
 
 
 def test_a_missing_bucket_is_named(s3_env: S3Server) -> None:

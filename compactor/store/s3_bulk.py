@@ -5,7 +5,8 @@ on the same 10,000 objects of 7 KB: 0.28 ms of CPU an object, files written, ins
 await wakes the event loop through a pipe), with the same number in flight.
 
 One GET an object, made conditional on the listed ETag. It is repeated, with back-off, after what
-may pass: 5xx, time-outs, a connection that broke, a body that ended early. Nothing else is.
+may pass: 5xx, time-outs, a connection that broke, a body that ended early. Nothing else is. Where
+nothing comes any more, all stops.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ class Bulk:
     def __init__(self, connection: Connection, prefix: str) -> None:
         self._connection = connection
         self._prefix = prefix
+        self._given_up = 0
+        """Objects given up since the last one that came; a lost count does no harm."""
         self._budget = _Budget(_MEMORY // 2)
         # smaller objects are taken whole, uncounted: all of them together fit the other half
         self._whole_bytes = min(_CHUNK, _MEMORY // 2 // connection.concurrency)
@@ -87,6 +90,7 @@ class Bulk:
             except CompactorError as error:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)  # noqa: PTH108 (a Path costs as much as the rest of the call)
+                self._refuse_dead_store(error)
                 return Fetched(index=index, path=None, error=error)
             return Fetched(index=index, path=Path(path))
 
@@ -118,13 +122,25 @@ class Bulk:
         patience = self._connection.patience
         for attempt in range(1, patience.attempts + 1):
             try:
-                return read(want)
+                answer = read(want)
+                self._given_up = 0
+                return answer
             except _Passing as failure:
                 if attempt == patience.attempts or stop.is_set():
+                    self._given_up += 1
                     raise failure.error from failure.__cause__
                 limit = min(patience.backoff_max_s, patience.backoff_s * 2 ** (attempt - 1))
                 stop.wait(limit * random.uniform(0.5, 1.0))
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _refuse_dead_store(self, error: CompactorError) -> None:
+        """Raise where it is not this object: else a million of them fail one by one, in hours."""
+        if self._given_up >= max(8, self._connection.concurrency):
+            raise StoreError(
+                f"gave up reading from s3://{self._connection.bucket}: {self._given_up} objects in "
+                f"a row failed every time, the last one so: {error.message}",
+                hint="check the endpoint (AWS_ENDPOINT_URL) and the network, then run again",
+            ) from error
 
     def _to_file(self, want: Wanted, path: str, stop: threading.Event) -> None:
         if want.size_bytes <= self._whole_bytes:
