@@ -125,6 +125,9 @@ class Bulk:
                 answer = read(want)
                 self._given_up = 0
                 return answer
+            except CompactorError:
+                self._given_up = 0  # an answer, too
+                raise
             except _Passing as failure:
                 if attempt == patience.attempts or stop.is_set():
                     self._given_up += 1
