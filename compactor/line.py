@@ -386,6 +386,7 @@ class TableLine:
             plain = self._plain_rules(connection, staged)
             if staged.is_decoded:
                 compact.use_decoded(connection, staged.decoded)
+                self.evidence.decoded_once = True
             if decided is None:
                 sample = staged.sample()
                 guess = chunk.tuned if chunk.plain == plain else None

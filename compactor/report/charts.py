@@ -8,10 +8,11 @@ gives it colours for light and dark, and one chart takes 2-5 KB instead of 25.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import floor, log10
 from typing import Any, Literal
 
@@ -175,6 +176,24 @@ def _scale(most: float) -> tuple[float, float]:
     return step * steps, step
 
 
+@cache
+def _pygal() -> Any:
+    """Import pygal (0.1 s: only where a chart is drawn) without the import hook that it installs.
+
+    The hook is for map plug-ins, and of a kind that Python 3.12 no longer knows: with it in place,
+    every later import of a module that is missing warns, or fails.
+    """
+    before = list(sys.meta_path)
+    import pygal
+
+    sys.meta_path[:] = [
+        finder
+        for finder in sys.meta_path
+        if finder in before or type(finder).__name__ != "PluginImportFixer"
+    ]
+    return pygal
+
+
 def _bars(
     labels: list[str],
     series: Sequence[Sequence[float]],
@@ -184,7 +203,7 @@ def _bars(
     suffix: str = "",
 ) -> Markup:
     """Draw bars with pygal and keep the geometry only."""
-    import pygal  # takes 0.1 s: only where a chart is drawn
+    pygal = _pygal()
 
     class Bars(pygal.Bar):  # type: ignore[misc]
         """Bars without the hidden texts that pygal's own script would show: half the time."""
