@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from math import floor, log10
 from typing import Any, Literal
 
@@ -176,22 +176,13 @@ def _scale(most: float) -> tuple[float, float]:
     return step * steps, step
 
 
-@cache
-def _pygal() -> Any:
-    """Import pygal (0.1 s: only where a chart is drawn) without the import hook that it installs.
+def _drop_import_hook() -> None:
+    """Take off the import hook that pygal installs.
 
-    The hook is for map plug-ins, and of a kind that Python 3.12 no longer knows: with it in place,
-    every later import of a module that is missing warns, or fails.
+    It is for map plug-ins, and of a kind that Python 3.12 no longer knows: with it in place, every
+    later import of a module that is missing warns, or fails.
     """
-    before = list(sys.meta_path)
-    import pygal
-
-    sys.meta_path[:] = [
-        finder
-        for finder in sys.meta_path
-        if finder in before or type(finder).__name__ != "PluginImportFixer"
-    ]
-    return pygal
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 
 def _bars(
@@ -203,7 +194,9 @@ def _bars(
     suffix: str = "",
 ) -> Markup:
     """Draw bars with pygal and keep the geometry only."""
-    pygal = _pygal()
+    import pygal  # takes 0.1 s: only where a chart is drawn
+
+    _drop_import_hook()
 
     class Bars(pygal.Bar):  # type: ignore[misc]
         """Bars without the hidden texts that pygal's own script would show: half the time."""
