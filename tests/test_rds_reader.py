@@ -495,4 +495,6 @@ def test_no_content_of_a_sidecar_raises_and_every_text_can_be_stored(
 @given(st.dictionaries(st.sampled_from(["info", "tables"]), st.binary(max_size=60)))
 def test_arbitrary_bytes_are_no_reason_to_stop(contents: dict[str, bytes]) -> None:
     names = {"info": "e/export_info_e.json", "tables": "e/export_tables_info_e_from_1_to_1.json"}
-    list(describe({names[name]: content for name, content in contents.items()}))
+    found = list(describe({names[name]: content for name, content in contents.items()}))
+    assert len(found) == (1 if contents else 0)
+    assert all(export.status != "complete" and not export.tables for export in found)
