@@ -258,6 +258,6 @@ def _errors() -> Iterator[None]:
 
 
 def main() -> None:
-    """Entry point of the command `compactor`."""
+    """Run the command that the arguments ask for."""
     with _errors():
         app()

@@ -25,6 +25,7 @@ are checked, too.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
@@ -264,29 +265,25 @@ class Profiler:
         self._kept_bytes = 0
         self._batch_bytes = batch_bytes
         self._waiting: list[pa.Table] = []
-        self._waiting_rows = 0
-        self._batch_rows = 0
+        self._waiting_bytes = 0
 
-    def add(self, table: pa.Table) -> None:
-        self.rows += table.num_rows
+    def add(self, tables: Sequence[pa.Table]) -> None:
+        """Take some tables; they are joined at once, while they are in the processor's cache."""
+        self.rows += sum(table.num_rows for table in tables)
         if not self.columns and not self.keeps:
             return
-        if not self._waiting or not table.schema.equals(self._waiting[0].schema):
-            self.flush()
-            width = table.nbytes / max(table.num_rows, 1)
-            self._batch_rows = max(1, int(self._batch_bytes / max(width, 1)))
-        self._waiting.append(table)
-        self._waiting_rows += table.num_rows
-        if self._waiting_rows >= self._batch_rows:
+        for table in _joined(tables):
+            self._waiting.append(table)
+            self._waiting_bytes += table.nbytes
+        if self._waiting_bytes >= self._batch_bytes:
             self.flush()
 
     def flush(self) -> None:
-        if not self._waiting:
-            return
-        table = pa.concat_tables(self._waiting)
-        if len(self._waiting) > FEW_CHUNKS:  # thousands of tiny chunks cost more than their rows
-            table = table.combine_chunks()
-        self._waiting, self._waiting_rows = [], 0
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        for table in _joined(waiting):
+            self._take(table)
+
+    def _take(self, table: pa.Table) -> None:
         self._keep(table)
         present = set(table.schema.names)
         columns = [column for column in self.columns if column.name in present]
@@ -308,6 +305,22 @@ class Profiler:
     def result(self) -> dict[int, ColumnProfile]:
         self.flush()
         return self.profiles
+
+
+def _joined(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """Join tables whose columns are the same; comparing each with the next costs more than that."""
+    if not tables:
+        return []
+    try:
+        joined = pa.concat_tables(tables)
+    except pa.ArrowInvalid:
+        return [
+            table
+            for _, same in itertools.groupby(tables, key=lambda table: str(table.schema))
+            for table in _joined(list(same))
+        ]
+    # many tiny chunks cost more than their rows
+    return [joined.combine_chunks() if len(tables) > FEW_CHUNKS else joined]
 
 
 def _profile(values: pa.ChunkedArray, column: Profiled) -> ColumnProfile:

@@ -68,7 +68,7 @@ def test_nothing_else_is_in_the_wheel(unpacked: Path) -> None:
 def test_the_wheel_names_its_command_and_its_licence(unpacked: Path) -> None:
     info = unpacked / f"compactor-{__version__}.dist-info"
     entry = (info / "entry_points.txt").read_text(encoding="utf-8")
-    assert "compactor = compactor.cli:main" in entry
+    assert "compactor = compactor.__main__:main" in entry
     assert below(info, "LICENSE")
 
 
@@ -105,8 +105,8 @@ assert "<style" in report.html(result)
 
 
 def test_the_program_starts_from_the_wheel(unpacked: Path, tmp_path: Path) -> None:
-    script = "import sys; sys.argv = ['compactor', '--version']; import compactor.__main__"
+    script = "import sys; sys.argv = ['compactor', '--version']; from compactor.__main__ import main; main()"
     assert python(unpacked, script, tmp_path) == f"compactor {__version__}\n"
-    script = "import sys; sys.argv = ['compactor', 'init', 'c.toml']; import compactor.__main__"
+    script = "import sys; sys.argv = ['compactor', 'init', 'c.toml']; from compactor.__main__ import main; main()"
     assert python(unpacked, script, tmp_path).startswith("c.toml: ")
     assert (tmp_path / "c.toml").read_bytes() == (ROOT / "config.example.toml").read_bytes()
