@@ -7,8 +7,8 @@ gc.disable()  # what start-up allocates stays for good: looking through it is a 
 from .cli import main as command_line  # noqa: E402
 
 _ALLOCATIONS = 10_000
-"""Objects between two collections. Python's 700 means thousands of them in a run over 20,000 objects,
-reference count; with Python's 700, collections take 4 % of a run over 20,000 objects."""
+"""Objects that may be made until the next collection. With Python's 700, a run over 20,000 objects
+spends 4 % of its time on them; with many more, pyarrow's footers, which are cycles, pile up."""
 
 
 def main() -> None:

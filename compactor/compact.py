@@ -24,7 +24,7 @@ import functools
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -470,8 +470,8 @@ def write(
     *,
     bytes_per_row: float,
     first_numbers: dict[str, int],
-) -> list[Part]:
-    """Write every partition, in files near the target size; return them in partition order.
+) -> Iterator[Part]:
+    """Write every partition, in files near the target size; yield them in partition order.
 
     `first_numbers` counts the files each partition already has from earlier chunks.
     """
@@ -516,7 +516,7 @@ def write(
         )
 
     with ThreadPoolExecutor((os.cpu_count() or 2) + 1, thread_name_prefix="write") as pool:
-        return list(pool.map(run, jobs))
+        yield from pool.map(run, jobs)
 
 
 def _ranges(

@@ -33,7 +33,7 @@ from .model import SIZE_EDGES, Export, Finding, Table
 from .nominate import nominate
 from .readers import READERS
 from .readers.interface import ExportFacts, Reader, any_of
-from .sql import connect, query, rows
+from .sql import connect, cursor, query, rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -151,7 +151,7 @@ def _roots(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> list[
 def _described(reader: Reader, inventory: Inventory, source: int) -> Iterator[ExportFacts]:
     """Let a reader describe what it knows among one source's sidecars."""
     keys = {key for of, key in (*inventory.control, *inventory.not_fetched) if of == source}
-    with connect() as connection:
+    with cursor() as connection:
         connection.register("sidecars", pa.table({"key": pa.array(sorted(keys), pa.string())}))
         own = [
             row["key"]

@@ -14,7 +14,6 @@ from __future__ import annotations
 import bisect
 import shutil
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,8 +21,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import compact, decide, lake, types, verify
-from .compact import CompactOptions, Loaded, Part
+from . import compact, decide, types, verify
+from .compact import CompactOptions, Loaded
+from .deposit import Deposit
 from .errors import ObjectUnreadable, SchemaDrift, StoreError, VerificationFailed
 from .members import Suspect, decide_members
 from .model import (
@@ -35,14 +35,13 @@ from .model import (
     PartitionResult,
     PlanTable,
     Severity,
-    StoredObject,
     TableResult,
 )
 from .profile import Profiled, source_columns
 from .progress import Progress, Quiet
-from .sql import connect, query
+from .sql import connect, cursor, query
 from .stage import MAX_NAMED, Staged, chunks, profile_again, stage
-from .store.interface import Object, Store, Wanted
+from .store.interface import Store, Wanted
 from .types import Rule
 
 IN_MEMORY_SHARE = 16
@@ -95,7 +94,7 @@ def prepare(
 
     def profile_as(path: Path) -> tuple[Profiled, ...]:
         nonlocal plain, tuned
-        with connect() as connection:
+        with cursor() as connection:
             compact.open_source(connection, by_name=False)
             plain, _ = propose(connection, [path], table)
             try:
@@ -134,7 +133,7 @@ def blame(table: PlanTable, staged: Staged, error: ObjectUnreadable) -> ObjectUn
     there = [(p, item) for p, item in zip(staged.paths, staged.wanted, strict=True) if p]
     for path, item in there:
         try:
-            with connect() as connection:
+            with cursor() as connection:
                 compact.open_source(connection, by_name=False)
                 propose(connection, [path], table)
         except ObjectUnreadable as own:
@@ -199,17 +198,14 @@ class TableLine:
     ) -> None:
         self.table = table
         self.store = store
-        self.lake = lake_store
+        self.deposit = Deposit(lake_store, table, folder)
         self.options = options
         self.limits = limits
         self.folder = folder
         self.progress = progress
-        self.prefix = lake.table_prefix(table.database, table.table, table.snapshot)
         self.evidence = verify.Evidence(grain=options.grain)
         self.findings: list[Finding] = []
         self.rules: tuple[Rule, ...] = ()
-        self.objects: dict[str, list[StoredObject]] = {}
-        self.paths: dict[str, Path] = {}
         self.numbers: dict[str, int] = {}
         self.sums: decide.Sums = (0, 0, 0)
         self.schemas: list[pa.Schema] = []
@@ -232,7 +228,8 @@ class TableLine:
                 VerificationFailed for a lossy column where the configuration says so.
         """
         pieces = chunks(wanted, self.limits.chunk_bytes)
-        there = self._already_there() if write else {}
+        if write:
+            self.deposit.look()
         decided = self._decide_types(pieces) if len(pieces) > 1 else None
         verdicts: dict[str, decide.Verdict] = {}
         for number, piece in enumerate(pieces):
@@ -240,7 +237,6 @@ class TableLine:
             refuse_unreadable(self.table, chunk.staged)
             if not chunk.staged.files:
                 continue
-            parts: list[Part] = []
             with connect(
                 self._database(piece, number),
                 memory_bytes=self.limits.memory_bytes,
@@ -255,16 +251,17 @@ class TableLine:
                     if number == len(pieces) - 1:
                         verdicts = self._decide_members(connection, members)
                 if write:
-                    parts = self._write(connection, loaded, chunk, number)
+                    self._write(connection, loaded, chunk, number)
             self._forget(f"{number}.duckdb", f"{number}.spill")
             if write:
                 self._add_profiles(chunk)
-                self._store_parts(parts, there, number)
+                self.deposit.read_back(self.rules, self.evidence)
             shutil.rmtree(chunk.folder, ignore_errors=True)
-        self._empty_leftovers(there, len(pieces))
+        self.deposit.empty_leftovers(self.rules, self.evidence)
         self._tell_about_columns()
         result = self._result(wanted, members, verdicts) if write else None
-        return Outcome(result=result, verdicts=verdicts, findings=self.findings, parts=self.paths)
+        parts = self.deposit.paths
+        return Outcome(result=result, verdicts=verdicts, findings=self.findings, parts=parts)
 
     def _database(self, piece: Sequence[Wanted], number: int) -> Path | None:
         """Return where to sort a chunk: in memory if it surely fits, else in a scratch file.
@@ -475,144 +472,31 @@ class TableLine:
         loaded: Loaded,
         chunk: Prepared,
         number: int,
-    ) -> list[Part]:
+    ) -> None:
         folder = self.folder / f"parts-{number}"
         folder.mkdir(parents=True, exist_ok=True)
         self.progress.table(self.table.table, "writing", partitions=len(loaded.partitions))
         source_bytes = sum(item.size_bytes for item in chunk.staged.wanted)
+        values: dict[str, str] = {}
         try:
-            parts = compact.write(
-                connection,
-                loaded,
-                folder,
-                self.options,
-                bytes_per_row=source_bytes / max(loaded.rows, 1),
-                first_numbers=self.numbers,
-            )
-            values = {str(part.path): part.value for part in parts}
-            verify.read_back(connection, loaded.rules, values, self.evidence)
+            with self.deposit.uploads() as upload:
+                for part in compact.write(
+                    connection,
+                    loaded,
+                    folder,
+                    self.options,
+                    bytes_per_row=source_bytes / max(loaded.rows, 1),
+                    first_numbers=self.numbers,
+                ):
+                    values[str(part.path)] = part.value
+                    upload(part)
+                verify.read_back(connection, loaded.rules, values, self.evidence)
+                self.progress.table(self.table.table, "storing", files=len(values))
         except (duckdb.Error, OSError) as error:
             raise StoreError(
                 f"{self.table.table}: writing to {folder} failed: {error}",
                 hint="raise limits.memory or limits.scratch, or free disk in limits.scratch_dir",
             ) from error
-        return parts
-
-    def _already_there(self) -> dict[str, int]:
-        """List the snapshot's folder; refuse if it holds objects that are not this task's.
-
-        A reader takes every object of a folder, so a part left by other options would double rows.
-        """
-        there: dict[str, int] = {}
-        for page in self.lake.list(self.prefix):
-            there |= dict(
-                zip(
-                    page.column("key").to_pylist(),
-                    page.column("size_bytes").to_pylist(),
-                    strict=True,
-                )
-            )
-        foreign = [key for key in there if not lake.is_part_of(key, self.table.task_id)]
-        if foreign:
-            raise StoreError(
-                f"{self.lake.url}{self.prefix} already holds {len(foreign)} objects of another run "
-                f"with other options or another source, such as {foreign[0]}",
-                hint="readers of the folder would see rows twice: remove those objects, or choose "
-                "another lake, then run again",
-            )
-        return there
-
-    def _store_parts(self, parts: Sequence[Part], there: Mapping[str, int], number: int) -> None:
-        """Upload, then read the stored bytes back with the second engine."""
-        self.progress.table(self.table.table, "storing", files=len(parts))
-        keys = [
-            lake.part_key(self.prefix, part.value, part.number, self.table.task_id)
-            for part in parts
-        ]
-
-        def put(job: tuple[str, Part]) -> Object:
-            key, part = job
-            if there.get(key) == part.size_bytes:
-                found = self.lake.stat(key)
-                if found.sha256 == part.sha256:
-                    return found  # an interrupted run had finished this part
-            return self.lake.put(
-                key,
-                part.path,
-                sha256=part.sha256,
-                metadata={
-                    "compactor-task": self.table.task_id,
-                    "compactor-rows": str(part.rows),
-                },
-            )
-
-        with ThreadPoolExecutor(8, thread_name_prefix="put") as pool:
-            stored = list(pool.map(put, zip(keys, parts, strict=True)))
-        wanted = [
-            Wanted(key=item.key, size_bytes=item.size_bytes, etag=item.etag) for item in stored
-        ]
-        folder = self.folder / f"back-{number}"
-        folder.mkdir(exist_ok=True)
-        back: list[tuple[str, Path, str, str | None]] = []
-        for fetched in self.lake.fetch(wanted, folder):
-            if fetched.path is None:
-                raise StoreError(
-                    f"{wanted[fetched.index].key} cannot be read back: {fetched.error}"
-                ) from fetched.error
-            part = parts[fetched.index]
-            back.append((part.value, fetched.path, part.sha256, stored[fetched.index].sha256))
-        verify.read_stored(self.rules, back, self.evidence)
-        shutil.rmtree(folder, ignore_errors=True)
-        for key, part, item in zip(keys, parts, stored, strict=True):
-            self.paths[key] = part.path
-            self.objects.setdefault(part.value, []).append(
-                StoredObject(
-                    key=key,
-                    size_bytes=item.size_bytes,
-                    sha256=part.sha256,
-                    rows=part.rows,
-                    version_id=item.version_id,
-                )
-            )
-
-    def _empty_leftovers(self, there: Mapping[str, int], number: int) -> None:
-        """Overwrite with empty files what an interrupted run of this task stored beyond ours.
-
-        A large table is cut into parts by what scratch allows, so a run that was killed under other
-        limits may have stored more of them. Nothing names them yet, but who reads the folder would
-        take their rows twice, and a store cannot delete.
-        """
-        stored = {item.key for items in self.objects.values() for item in items}
-        left = sorted(there.keys() - stored)
-        if not left:
-            return
-        model = next((str(path) for path in self.paths.values() if path.exists()), None)
-        folder = self.folder / "emptied"
-        folder.mkdir()
-        parts: list[Part] = []
-        for key in left:
-            place = lake.part_place(key, self.prefix, self.table.task_id)
-            if place is None or model is None:
-                raise StoreError(
-                    f"{self.lake.url}{key} was left by an interrupted run",
-                    key=key,
-                    hint="readers of the folder would see rows twice: remove it, then run again",
-                )
-            path = folder / f"{len(parts):08d}.parquet"
-            with connect() as connection:
-                connection.execute(query("compact/empty"), {"part": model, "path": str(path)})
-            size, digest = path.stat().st_size, compact.file_sha256(path)
-            parts.append(
-                Part(
-                    value=place[0],
-                    number=place[1],
-                    path=path,
-                    rows=0,
-                    size_bytes=size,
-                    sha256=digest,
-                )
-            )
-        self._store_parts(parts, there, number)
 
     # --- results ---
 
@@ -661,7 +545,8 @@ class TableLine:
     ) -> TableResult:
         evidence = self.evidence
         checks: tuple[Check, ...] = verify.checks(evidence, self.rules)
-        stored = [item for items in self.objects.values() for item in items]
+        objects = self.deposit.objects
+        stored = [item for items in objects.values() for item in items]
         covered = [
             suspect.member.table
             for suspect in members
@@ -694,7 +579,7 @@ class TableLine:
                     ),
                     objects=tuple(sorted(items, key=lambda item: item.key)),
                 )
-                for value, items in sorted(self.objects.items())
+                for value, items in sorted(objects.items())
             ),
             covers=tuple(sorted(covered)),
             columns=self._columns(),

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from .sql import connect, query
+from .sql import cursor, query
 from .store.interface import Wanted
 
 
 def objects_by_table(assigned: Path, table_nos: Collection[int]) -> dict[int, list[Wanted]]:
     """Return the data objects of some tables, each table's in key order."""
     found: dict[int, list[Wanted]] = {}
-    with connect() as connection:
-        cursor = connection.execute(
+    with cursor() as connection:
+        found_rows = connection.execute(
             query("plan/objects"), {"assigned": str(assigned), "tables": sorted(table_nos)}
         )
-        while batch := cursor.fetchmany(10_000):
+        while batch := found_rows.fetchmany(10_000):
             for number, key, size, etag in batch:
                 item = Wanted(key=key, size_bytes=size, etag=etag)
                 found.setdefault(number, []).append(item)

@@ -23,7 +23,7 @@ from .inventory import INVENTORY_SCHEMA, Inventory
 from .model import DateStats, Export, Table
 from .readers import READERS
 from .readers.interface import any_of
-from .sql import connect, query, rows
+from .sql import connect, cursor, query, rows
 from .store.interface import LISTING_SCHEMA, Store, Wanted
 
 __all__ = ["Inventory", "footers", "sample", "scan"]
@@ -140,11 +140,11 @@ def footers(
 
 def _data_objects(assigned: Path, source: int) -> Iterator[list[tuple[int, Wanted]]]:
     """Yield the data objects of one source in batches, with their table's number."""
-    with connect() as connection:
-        cursor = connection.execute(
+    with cursor() as connection:
+        found = connection.execute(
             query("scan/data_objects"), {"assigned": str(assigned), "source": source}
         )
-        while batch := cursor.fetchmany(_BATCH):
+        while batch := found.fetchmany(_BATCH):
             yield [
                 (number, Wanted(key=key, size_bytes=size, etag=etag or ""))
                 for number, key, size, etag in batch
@@ -160,7 +160,7 @@ def sample(
     read says nothing here; the run will name it. The store's own failures are raised, so that the
     same objects always give the same answer.
     """
-    with connect() as connection:
+    with cursor() as connection:
         picked = rows(
             connection,
             "scan/sampled",

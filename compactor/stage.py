@@ -91,7 +91,7 @@ class Staged:
         return [str(self.paths[index]) for index in sorted(chosen.values())]
 
 
-class _ParquetFile(pq.ParquetFile):
+class _ParquetFile(pq.ParquetFile):  # type: ignore[misc] # pyarrow has no types
     """Opens tiny files faster: pyarrow's index of nested column names is a fifth of that, and only
     serves a choice of columns."""
 

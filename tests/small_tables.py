@@ -75,13 +75,15 @@ class Taken:
         self.loaded: Loaded = compact.restore(self.connection, files, plain, files, chosen)
         parts_folder = folder / "parts"
         parts_folder.mkdir()
-        self.parts: list[Part] = compact.write(
-            self.connection,
-            self.loaded,
-            parts_folder,
-            chosen,
-            bytes_per_row=bytes_per_row,
-            first_numbers={},
+        self.parts: list[Part] = list(
+            compact.write(
+                self.connection,
+                self.loaded,
+                parts_folder,
+                chosen,
+                bytes_per_row=bytes_per_row,
+                first_numbers={},
+            )
         )
         self.evidence = verify.Evidence(grain=chosen.grain)
         self.evidence.footer_rows = sum(pq.read_metadata(path).num_rows for path in files)
@@ -95,7 +97,7 @@ class Taken:
             self.evidence.source.add("", 0, (0, 0))
         profiler = Profiler(source_columns(self.loaded.rules))
         for path in files:
-            profiler.add(pq.read_table(path))
+            profiler.add([pq.read_table(path)])
         self.evidence.merge_profiles("source", profiler.result())
         self.values = {str(part.path): part.value for part in self.parts}
 

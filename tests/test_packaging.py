@@ -105,8 +105,9 @@ assert "<style" in report.html(result)
 
 
 def test_the_program_starts_from_the_wheel(unpacked: Path, tmp_path: Path) -> None:
-    script = "import sys; sys.argv = ['compactor', '--version']; from compactor.__main__ import main; main()"
-    assert python(unpacked, script, tmp_path) == f"compactor {__version__}\n"
-    script = "import sys; sys.argv = ['compactor', 'init', 'c.toml']; from compactor.__main__ import main; main()"
-    assert python(unpacked, script, tmp_path).startswith("c.toml: ")
+    begin = "import sys; from compactor.__main__ import main; sys.argv = "
+    version = python(unpacked, f"{begin}['compactor', '--version']; main()", tmp_path)
+    assert version == f"compactor {__version__}\n"
+    init = python(unpacked, f"{begin}['compactor', 'init', 'c.toml']; main()", tmp_path)
+    assert init.startswith("c.toml: ")
     assert (tmp_path / "c.toml").read_bytes() == (ROOT / "config.example.toml").read_bytes()

@@ -117,7 +117,7 @@ def test_a_run_killed_after_its_manifest_has_nothing_left_to_do(place: Place) ->
 # --- killed at a call -----------------------------------------------------------------------------
 
 CALLS = {
-    "while decoding what was staged": ("compactor.stage:Inspector._decode", 3, True),
+    "while decoding what was staged": ("compactor.stage:_opened", 3, True),
     "before sorting": ("compactor.compact:load", 2, True),
     "after sorting": ("compactor.compact:load", 2, False),
     "between the files on scratch": ("compactor.compact:file_sha256", 2, False),
