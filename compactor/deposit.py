@@ -25,8 +25,8 @@ from .sql import cursor, query
 from .store.interface import Object, Store, Wanted
 from .types import Rule
 
-_UPLOADS = 8
-"""PUTs at a time; the parts are large, or there are few of them."""
+_UPLOADS = 16
+"""PUTs at a time. Each waits for two answers, of PUT and HEAD; large parts fill the line anyway."""
 
 
 class Deposit:

@@ -130,7 +130,7 @@ def blame(table: PlanTable, staged: Staged, error: ObjectUnreadable) -> ObjectUn
     """Return the error with the object that causes it: the first that cannot be read by itself."""
     if error.key:
         return error
-    there = [(p, item) for p, item in zip(staged.paths, staged.wanted, strict=True) if p]
+    there = [(Path(p), item) for p, item in zip(staged.paths, staged.wanted, strict=True) if p]
     for path, item in there:
         try:
             with cursor() as connection:
@@ -399,7 +399,7 @@ class TableLine:
             ) from error
         except duckdb.Error as error:
             keys = {
-                str(path): item.key
+                path: item.key
                 for path, item in zip(staged.paths, staged.wanted, strict=True)
                 if path is not None
             }

@@ -164,7 +164,7 @@ def _hash(
         if problem:
             differences.setdefault(owners[place], problem)
     usable = [
-        (str(path), owners[place], staged.schema_nos[place])
+        (path, owners[place], staged.schema_nos[place])
         for place, path in enumerate(staged.paths)
         if path is not None and owners[place] not in differences
     ]

@@ -56,7 +56,7 @@ class Staged:
     """The objects of one table (or one chunk of it) on local disk, in the order of `wanted`."""
 
     wanted: Sequence[Wanted]
-    paths: list[Path | None]
+    paths: list[str | None]
     rows: list[int]
     schema_nos: list[int]
     schemas: list[pq.ParquetSchema] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Staged:
 
     @property
     def files(self) -> list[str]:
-        return [str(path) for path in self.paths if path is not None]
+        return [path for path in self.paths if path is not None]
 
     @property
     def footer_rows(self) -> int:
@@ -88,7 +88,7 @@ class Staged:
                 schema_no not in chosen or (self.rows[index] and not self.rows[chosen[schema_no]])
             ):
                 chosen[schema_no] = index
-        return [str(self.paths[index]) for index in sorted(chosen.values())]
+        return [path for index in sorted(chosen.values()) if (path := self.paths[index])]
 
 
 class _ParquetFile(pq.ParquetFile):  # type: ignore[misc] # pyarrow has no types
@@ -99,9 +99,9 @@ class _ParquetFile(pq.ParquetFile):  # type: ignore[misc] # pyarrow has no types
         return {}
 
 
-def _opened(source: Path | pa.Buffer, size_bytes: int) -> _ParquetFile:
-    if isinstance(source, Path) and size_bytes < SMALL_BYTES:
-        source = pa.py_buffer(source.read_bytes())
+def _opened(source: str | pa.Buffer, size_bytes: int) -> _ParquetFile:
+    if isinstance(source, str) and size_bytes < SMALL_BYTES:
+        source = pa.py_buffer(Path(source).read_bytes())
     return _ParquetFile(source, page_checksum_verification=True, pre_buffer=False)
 
 
@@ -125,9 +125,9 @@ class Inspector:
         self._profilers: list[Profiler] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._pending: list[Future[None]] = []
-        self._handful: list[tuple[int, Path | pa.Buffer]] = []
+        self._handful: list[tuple[int, str | pa.Buffer]] = []
 
-    def submit(self, index: int, source: Path | pa.Buffer) -> None:
+    def submit(self, index: int, source: str | pa.Buffer) -> None:
         """Take a file or its bytes; small ones are handed on by the handful."""
         self._handful.append((index, source))
         if len(self._handful) >= HANDFUL or self._staged.wanted[index].size_bytes >= SMALL_BYTES:
@@ -151,7 +151,7 @@ class Inspector:
             self._staged.decoded = tables
             self._staged.is_decoded = True
 
-    def _inspect(self, handful: Sequence[tuple[int, Path | pa.Buffer]]) -> None:
+    def _inspect(self, handful: Sequence[tuple[int, str | pa.Buffer]]) -> None:
         profiler = self._profiler()
         small: list[pa.Table] = []
         for index, source in handful:
@@ -199,13 +199,13 @@ class Inspector:
         return profiler
 
 
-def unreadable(wanted: Wanted, source: Path | pa.Buffer, error: Exception) -> ObjectUnreadable:
+def unreadable(wanted: Wanted, source: str | pa.Buffer, error: Exception) -> ObjectUnreadable:
     """Return the error that names the object and says what is wrong with it."""
     empty = wanted.size_bytes == 0
     what = "is empty (0 bytes)" if empty else f"is not a readable Parquet file: {error}"
     said = f"{wanted.key} ({wanted.size_bytes} bytes) {what}"
     return ObjectUnreadable(
-        said.replace(str(source), wanted.key) if isinstance(source, Path) else said,
+        said.replace(source, wanted.key) if isinstance(source, str) else said,
         key=wanted.key,
         hint="export the table again, or restore this object from its source; "
         "the table stays out of lake and archive until then",
@@ -238,19 +238,18 @@ def stage(
     typed = False
     try:
         for fetched in store.fetch(wanted, folder, in_memory_below=in_memory_below):
-            index, path = fetched.index, fetched.path
+            index, path = fetched.index, str(fetched.path) if fetched.path else None
             if fetched.body is not None:
                 bodies[index] = pa.py_buffer(fetched.body)
-                path = folder / f"{index:08d}.parquet"
-                staged.paths[index] = path
+                path = f"{folder}/{index:08d}.parquet"  # where it would be
             if fetched.error is not None or path is None:
                 _note(staged, wanted[index], fetched.error)
                 continue
             staged.paths[index] = path
             if not typed:
                 if index in bodies:
-                    path.write_bytes(bodies[index])
-                staged.profiled = _guess(profile_as, path)
+                    Path(path).write_bytes(bodies[index])
+                staged.profiled = _guess(profile_as, Path(path))
                 typed = bool(staged.profiled)
             inspector.submit(index, bodies.get(index, path))
             progress(1, wanted[index].size_bytes)
@@ -260,8 +259,8 @@ def stage(
     needed = set(staged.sample()) if staged.is_decoded else set(staged.files)
     for index, body in bodies.items():
         path = staged.paths[index]
-        if path is not None and str(path) in needed:
-            path.write_bytes(body)
+        if path in needed:
+            Path(path).write_bytes(body)
     if not staged.is_decoded:
         bodies.clear()
     return staged

@@ -8,7 +8,8 @@ fast: it drops the slash of keys that end in one, fails for a whole listing that
 Work is split by what the answers show, never by order, because not every S3 lists in byte order:
 
 1. List flat. One page is all: done.
-2. Else list the folders (delimiter `/`). Few: each becomes a listing of its own.
+2. Else list the folders (delimiter `/`). Few: each becomes a listing of its own. Only one: the same
+   with it, without listing it flat first, because all that is to come lies in it.
 3. Many: they are grouped by the beginnings of their names, and each beginning becomes a listing.
    Beginnings have one length, so that no key is under two of them.
 4. No folders, or too many to enumerate: go on flat, page by page.
@@ -108,8 +109,11 @@ class Lister:
             return _Result(jobs=[_Job(prefix=job.prefix, first_page=page)])
         return _Result([page.objects], [_Job(prefix=job.prefix, token=page.token)])
 
-    def _split(self, prefix: str, first: _Page) -> _Result:
-        """Enumerate what lies directly under the prefix, and make listings of its parts."""
+    def _split(self, prefix: str, first: _Page | None) -> _Result:
+        """Enumerate what lies directly under the prefix, and make listings of its parts.
+
+        `first` is the first page of the flat listing, if there was one.
+        """
         tables: builtins.list[pa.Table] = []
         folders: builtins.list[str] = []
         token: str | None = None
@@ -121,8 +125,13 @@ class Lister:
             if token is None or (number == 0 and not folders):
                 break
         if token is not None:
-            return _Result([first.objects], [_Job(prefix=prefix, token=first.token)])
+            first = first or self._request(prefix)
+            rest = [_Job(prefix=prefix, token=first.token)] if first.token else []
+            return _Result([first.objects], rest)
         direct = pa.concat_tables(tables)
+        if len(folders) == 1 and folders[0] != prefix:
+            deeper = self._split(folders[0], None)
+            return _Result([direct, *deeper.tables], deeper.jobs)
         if len(folders) + len(direct) <= _FEW_ENTRIES:
             return _Result([direct], [_Job(prefix=folder) for folder in folders])
         keys = direct["key"].to_pylist()
