@@ -4,14 +4,12 @@ In:  `Staged` files, the export's column descriptions, options.
 Out: `Loaded` (rules, partitions with rows and fingerprint of the source) and `Part` files.
 IO:  scratch only.
 
-Order of steps, each in one function:
+Rules come from `probe`. Two steps:
 
-1. `propose`   rules from schema and description
-2. `restore`   tunes them on one file per schema and calls `load`: one pass over the source that
-               types, checks the round trip, hashes each row, and sorts
-3.             only if a value failed its round trip: counts such values in every column, decides
-               (other decimal scale, or keep the text), and loads again
-4. `write`     one file per range of the sorted table
+1. `restore`   tunes rules on one file per schema and calls `load`: one pass over the source that
+               types, checks the round trip, hashes each row, and sorts; only if a value failed its
+               round trip, it lets `probe` look at every value, and loads again
+2. `write`     one file per range of the sorted table
 
 Row hashes are taken from the typed source rows *before* the sort and travel with them, so that
 whatever the sort, its spilling, or the writer might lose or change shows in the comparison with
@@ -20,24 +18,23 @@ the files that are read back.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from sqlglot import exp
 
 from . import types
 from .errors import ObjectUnreadable, SourceError
-from .model import HIVE_NULL, Grain, SourceColumn
+from .model import HIVE_NULL, Grain
+from .probe import SAMPLE_ROWS, probe, tune, tuned_from
 from .sql import query, rows
-from .types import FileColumn, Rule
+from .staged_rows import typed_rows
+from .types import Rule
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,12 +42,6 @@ if TYPE_CHECKING:
 
 ROW_GROUP_BYTES = 128 << 20
 """Uncompressed size aimed at for a row group; never below DuckDB's own 122,880 rows."""
-
-
-SAMPLE_ROWS = 20_000
-"""Rows that the first guess at types looks at."""
-FILE_NAME = "compactor source file"
-"""Name of the column that tells a row's file, in queries/compact/staged*.sql."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,211 +107,7 @@ def fingerprint_text(rows: int, fingerprint: tuple[int, int]) -> str:
     return f"{rows}-{fingerprint[0]:x}-{fingerprint[1]:x}"
 
 
-# --- 1. rules -------------------------------------------------------------------------------------
-
-
-def open_source(connection: duckdb.DuckDBPyConnection, *, by_name: bool) -> None:
-    """Define the macro staged(files), for equal or for differing columns."""
-    connection.execute(query("compact/staged_by_name" if by_name else "compact/staged"))
-
-
-def use_decoded(connection: duckdb.DuckDBPyConnection, tables: Sequence[pa.Table]) -> None:
-    """Let the macro staged(files) give rows that are decoded already, whatever its argument."""
-    connection.register("decoded_rows", pa.concat_tables(tables))
-    connection.execute(query("compact/staged_decoded"))
-
-
-def file_columns(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[str], names: Sequence[str]
-) -> tuple[FileColumn, ...]:
-    """Return the columns of some files; `names` are the true names, which DuckDB may have altered.
-
-    DuckDB takes names without regard to case and renames the second of `id` and `ID`.
-    """
-    described = rows(connection, "compact/describe", {"files": list(files)})
-    exact = {name: name for name in names}
-    folded: dict[str, str] = {}
-    for name in names:
-        folded.setdefault(name.lower(), name)
-    by_place = [row["column_name"] for row in described]
-    in_order = len(by_place) == len(names)
-    return tuple(
-        FileColumn(
-            read_name=row["column_name"],
-            source_name=names[place]
-            if in_order
-            else exact.get(row["column_name"]) or folded[row["column_name"].lower()],
-            read_type=row["column_type"],
-        )
-        for place, row in enumerate(described)
-    )
-
-
-def propose(
-    connection: duckdb.DuckDBPyConnection,
-    sample: Sequence[str],
-    names: Sequence[str],
-    described: Sequence[SourceColumn],
-) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
-    """Choose rules from the schema alone; also return notes on names that had to change."""
-    return types.rules(file_columns(connection, sample, names), described)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnFacts:
-    """What the values of one parsed column are like."""
-
-    lossy: int
-    examples: tuple[str, ...]
-    digits: int
-    scale: int
-    by_digits: Mapping[int, int] = field(default_factory=dict)
-    """For decimals: values by the number of their digits before the point."""
-    widest: tuple[str, ...] = ()
-    """Those with the most digits before the point."""
-
-    def merged(self, other: ColumnFacts) -> ColumnFacts:
-        return ColumnFacts(
-            lossy=self.lossy + other.lossy,
-            examples=tuple(sorted({*self.examples, *other.examples})[:5]),
-            digits=max(self.digits, other.digits),
-            scale=max(self.scale, other.scale),
-            by_digits=Counter(self.by_digits) + Counter(other.by_digits),
-            widest=tuple(sorted({*self.widest, *other.widest}, key=_most_digits)[:5]),
-        )
-
-
-def _most_digits(number: str) -> tuple[int, str]:
-    return -len(number.lstrip("-").partition(".")[0]), number
-
-
-def probe(
-    connection: duckdb.DuckDBPyConnection,
-    files: Sequence[str],
-    rules: Sequence[Rule],
-    limit: int | None = None,
-) -> dict[int, ColumnFacts]:
-    """Count, per parsed column, the values that fail the round trip. One pass over those columns.
-
-    `limit` looks at the first rows only.
-    """
-    parsed = [rule for rule in rules if rule.parsed]
-    if not parsed:
-        return {}
-    flagged = exp.select(
-        *[exp.column(rule.staged_name) for rule in parsed],
-        *[
-            exp.alias_(types.is_lossy(rule, exp.column(rule.scratch_name)), f"b{rule.no}")
-            for rule in parsed
-        ],
-    ).from_(_typed_rows(parsed).subquery("t"))
-    if limit is not None:
-        flagged = flagged.limit(limit)
-    sql = exp.select(*[metric for rule in parsed for metric in _probe_metrics(rule)]).from_(
-        flagged.subquery("flagged")
-    )
-    row = connection.execute(sql.sql(dialect="duckdb"), {"files": list(files)}).fetchone()
-    assert row is not None
-    facts: dict[int, ColumnFacts] = {}
-    for place, rule in enumerate(parsed):
-        lossy, examples, digits, scale, by_digits, widest = row[place * 6 : place * 6 + 6]
-        facts[rule.no] = ColumnFacts(
-            lossy=lossy,
-            examples=tuple(str(example) for example in examples or ()),
-            digits=digits or 0,
-            scale=scale or 0,
-            by_digits=by_digits or {},
-            widest=tuple(sorted(widest or (), key=_most_digits)),
-        )
-    return facts
-
-
-_NUMBER = "regexp_full_match(given, '-?[0-9]+([.][0-9]+)?')"
-# which scale fits is not known yet: lossy is what no DECIMAL can hold
-_NO_DECIMAL = "NOT number OR strlen(replace(ltrim(given, '-'), '.', '')) > 38"
-_BEFORE = "strlen(ltrim(split_part(given, '.', 1), '-'))"
-_PROBE = ("count_if(lossy)", "min(given, 5) FILTER (WHERE lossy)")
-_PROBE_NOTHING_MORE = ("0", "0", "NULL", "NULL")
-_PROBE_DIGITS = (
-    "max(before) FILTER (WHERE number)",
-    "max(strlen(split_part(given, '.', 2))) FILTER (WHERE number)",
-    "histogram(before) FILTER (WHERE number)",
-    "arg_max(given, before, 5) FILTER (WHERE number)",
-)
-
-
-def _probe_metrics(rule: Rule) -> list[exp.Expression]:
-    """Return the six aggregates that make a column's facts."""
-    given = exp.column(rule.staged_name)
-    number: exp.Expression = exp.null()
-    before: exp.Expression = exp.null()
-    lossy: exp.Expression = exp.column(f"b{rule.no}")
-    more = _PROBE_NOTHING_MORE
-    if rule.how == "decimal":
-        more = _PROBE_DIGITS
-        number = _fragment(_NUMBER, given=given)
-        before = _fragment(_BEFORE, given=given)
-        lossy = _fragment(_NO_DECIMAL, given=given, number=number)
-    return [
-        _fragment(text, given=given, number=number, before=before, lossy=lossy)
-        for text in (*_PROBE, *more)
-    ]
-
-
-@functools.cache
-def _parsed(text: str) -> exp.Expression:
-    parsed: exp.Expression = exp.maybe_parse(text, dialect="duckdb")
-    return parsed
-
-
-def _fragment(text: str, **columns: exp.Expression) -> exp.Expression:
-    """Parse a fixed text in which each column stands for an expression."""
-    parsed = _parsed(text).copy()
-
-    def put(node: exp.Expression) -> exp.Expression:
-        return exp.paren(columns[node.name].copy()) if isinstance(node, exp.Column) else node
-
-    return parsed.transform(put)
-
-
-def tune(rules: Sequence[Rule], facts: Mapping[int, ColumnFacts]) -> tuple[Rule, ...]:
-    """Fit decimals to their values; leave columns as text whose values do not survive."""
-    return tuple(_tuned(rule, facts.get(rule.no)) for rule in rules)
-
-
-def _tuned(rule: Rule, facts: ColumnFacts | None) -> Rule:
-    if facts is None or not rule.parsed:
-        return rule
-    if rule.how != "decimal":
-        return rule.keep_text(facts.lossy, facts.examples) if facts.lossy else rule
-    if facts.lossy:
-        return rule.keep_text(facts.lossy, facts.examples)
-    if facts.digits + facts.scale > 38:
-        # each value fits, but not all in one type: told are those without room for the scale
-        room = 38 - facts.scale
-        wide = sum(count for digits, count in facts.by_digits.items() if digits > room)
-        return rule.keep_text(wide, [one for one in facts.widest if _most_digits(one)[0] < -room])
-    declared = int(rule.target[8:].split(",")[0])
-    width = declared if declared - facts.scale >= facts.digits else 38
-    return replace(rule, target=types.decimal_type(width, facts.scale))
-
-
-# --- 2. and 3. restore ----------------------------------------------------------------------------
-
-
-def _typed_rows(rules: Sequence[Rule], *, file_name: bool = False) -> exp.Select:
-    """Select the columns as delivered (`s*`) and typed (`c*`)."""
-    delivered = exp.select(
-        *[exp.alias_(exp.column(rule.read_name, quoted=True), rule.staged_name) for rule in rules]
-    ).from_(exp.Anonymous(this="staged", expressions=[exp.Placeholder(this="files")]))
-    typed = exp.select(
-        *[exp.alias_(types.value(rule), rule.scratch_name) for rule in rules],
-        *[exp.column(rule.staged_name) for rule in rules],
-    )
-    if file_name:
-        delivered = delivered.select(exp.alias_(exp.column(FILE_NAME, quoted=True), "file_name"))
-        typed = typed.select(exp.column("file_name"))
-    return typed.from_(delivered.subquery("delivered"))
+# --- restore ----------------------------------------------------------------------------
 
 
 def hashed_rows(
@@ -346,7 +133,7 @@ def hashed_rows(
     )
     if file_name:
         select = select.select(exp.column("file_name"))
-    return select.from_(_typed_rows(rules, file_name=file_name).subquery("t"))
+    return select.from_(typed_rows(rules, file_name=file_name).subquery("t"))
 
 
 def find_rule(rules: Sequence[Rule], name: str | None) -> Rule | None:
@@ -454,12 +241,7 @@ def restore(
     return loaded
 
 
-def tuned_from(plain: Sequence[Rule], tuned: Sequence[Rule]) -> list[Rule]:
-    """Return the tuned rules, but those that keep text as they were before."""
-    return [rule if now.kept_text else now for rule, now in zip(plain, tuned, strict=True)]
-
-
-# --- 4. write -------------------------------------------------------------------------------------
+# --- write -------------------------------------------------------------------------------------
 
 
 def write(

@@ -19,9 +19,8 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from . import compact, decide, types, verify
+from . import compact, decide, probe, staged_rows, verify
 from .compact import CompactOptions, Loaded
 from .deposit import Deposit
 from .errors import ObjectUnreadable, SchemaDrift, StoreError, VerificationFailed
@@ -37,10 +36,11 @@ from .model import (
     Severity,
     TableResult,
 )
-from .profile import Profiled, source_columns
+from .prepare import Prepared, blame, prepare, propose, refuse_unreadable, unified
 from .progress import Progress, Quiet
-from .sql import connect, cursor, query
-from .stage import MAX_NAMED, Staged, chunks, profile_again, stage
+from .second_engine import Profiled, source_columns
+from .sql import connect, query
+from .stage import Staged, chunks, profile_again
 from .store.interface import Store, Wanted
 from .types import Rule
 
@@ -57,17 +57,6 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Prepared:
-    """A chunk whose objects are on local disk."""
-
-    staged: Staged
-    folder: Path
-    plain: tuple[Rule, ...] = ()
-    tuned: tuple[Rule, ...] = ()
-    """What the first file said of the types."""
-
-
-@dataclass(slots=True)
 class Outcome:
     """What became of a table."""
 
@@ -77,90 +66,6 @@ class Outcome:
     findings: list[Finding] = field(default_factory=list)
     parts: dict[str, Path] = field(default_factory=dict)
     """Lake key -> local file, as long as the table's scratch folder exists."""
-
-
-def prepare(
-    table: PlanTable,
-    wanted: Sequence[Wanted],
-    store: Store,
-    folder: Path,
-    progress: Progress,
-    keep_bytes: int = 0,
-) -> Prepared:
-    """Stage one chunk. The first file tells how the second engine types the columns."""
-    folder.mkdir(parents=True, exist_ok=True)
-    plain: tuple[Rule, ...] = ()
-    tuned: tuple[Rule, ...] = ()
-
-    def profile_as(path: Path) -> tuple[Profiled, ...]:
-        nonlocal plain, tuned
-        with cursor() as connection:
-            compact.open_source(connection, by_name=False)
-            plain, _ = propose(connection, [path], table)
-            try:
-                facts = compact.probe(connection, [str(path)], plain, compact.SAMPLE_ROWS)
-            except duckdb.Error as error:
-                raise ObjectUnreadable(f"{path.name} cannot be read: {error}") from error
-        tuned = compact.tune(plain, facts)
-        return source_columns(tuned)
-
-    def advance(objects: int, size: int) -> None:
-        progress.advance(size)
-
-    staged = stage(store, wanted, folder, profile_as, advance, keep_bytes)
-    return Prepared(staged=staged, folder=folder, plain=plain, tuned=tuned)
-
-
-def propose(
-    connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], table: PlanTable
-) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
-    """Choose rules for the columns of some files; their true names are read from the footers."""
-    names: dict[str, None] = {}
-    try:
-        for path in paths:
-            names.update(dict.fromkeys(pq.read_schema(path).names))
-        return compact.propose(
-            connection, [str(path) for path in paths], list(names), table.columns
-        )
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
-        raise ObjectUnreadable(f"the columns of {table.table} cannot be read: {error}") from error
-
-
-def blame(table: PlanTable, staged: Staged, error: ObjectUnreadable) -> ObjectUnreadable:
-    """Return the error with the object that causes it: the first that cannot be read by itself."""
-    if error.key:
-        return error
-    there = [(Path(p), item) for p, item in zip(staged.paths, staged.wanted, strict=True) if p]
-    for path, item in there:
-        try:
-            with cursor() as connection:
-                compact.open_source(connection, by_name=False)
-                propose(connection, [path], table)
-        except ObjectUnreadable as own:
-            message = own.message.replace(str(path), item.key)
-            return ObjectUnreadable(f"{item.key}: {message}", key=item.key, hint=error.hint)
-    if len(there) == 1:
-        key = there[0][1].key
-        return ObjectUnreadable(f"{key}: {error.message}", key=key, hint=error.hint)
-    return error
-
-
-def refuse_unreadable(table: PlanTable, staged: Staged) -> None:
-    """Raise one error that names every object that cannot be read (many: the first ones)."""
-    if staged.failed_store is not None:
-        raise staged.failed_store
-    if not staged.unreadable:
-        return
-    named = sorted(staged.unreadable, key=lambda error: error.key)
-    lines = [error.message for error in named[:MAX_NAMED]]
-    if len(named) > MAX_NAMED:
-        lines.append(f"... and {len(named) - MAX_NAMED} more")
-    raise ObjectUnreadable(
-        f"{table.table}: {len(named)} of {len(staged.wanted)} objects cannot be used\n  "
-        + "\n  ".join(lines),
-        key=named[0].key,
-        hint=named[0].hint,
-    )
 
 
 def same_typing(made: Profiled | None, wanted: Profiled) -> bool:
@@ -286,7 +191,7 @@ class TableLine:
 
         Costs a second GET per object, but only for such tables.
         """
-        facts: dict[int, compact.ColumnFacts] = {}
+        facts: dict[int, probe.ColumnFacts] = {}
         plain: tuple[Rule, ...] = ()
         for number, piece in enumerate(pieces):
             chunk = prepare(self.table, piece, self.store, self.folder / f"types-{number}", Quiet())
@@ -300,73 +205,35 @@ class TableLine:
                         hint="give limits.scratch more room, so that the table is read at once",
                     )
                 plain = plain or rules  # one order of columns for all: they are read by name
-                found = compact.probe(connection, chunk.staged.files, plain)
+                found = probe.probe(connection, chunk.staged.files, plain)
                 for no, fact in found.items():
                     facts[no] = facts[no].merged(fact) if no in facts else fact
             shutil.rmtree(chunk.folder, ignore_errors=True)
-        return compact.tune(plain, facts)
+        return probe.tune(plain, facts)
 
     def _plain_rules(
         self, connection: duckdb.DuckDBPyConnection, staged: Staged
     ) -> tuple[Rule, ...]:
         """Return rules from schema and description; check that differing schemas fit together."""
         sample = [Path(path) for path in staged.sample()]
-        compact.open_source(connection, by_name=len(staged.schemas) > 1)
+        staged_rows.open_source(connection, by_name=len(staged.schemas) > 1)
         rules, notes = propose(connection, sample, self.table)
         if len(staged.schemas) > 1:
-            self._check_drift(connection, sample, rules)
+            differing = unified(connection, self.table, sample, rules)
+            self._note_drift(differing, len(sample))
         for note in notes:
             self._finding("name_changed", "info", f"{self.table.table}: {note}")
         return rules
 
-    def _check_drift(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        sample: Sequence[Path],
-        rules: Sequence[Rule],
-    ) -> None:
-        """Report columns that differ between the files; refuse what would lose values."""
-        unified = {rule.source_name.lower(): rule for rule in rules}
-        spelled = {name for path in sample for name in pq.read_schema(path).names}
-        if len(spelled) > len({name.lower() for name in spelled}):
-            raise SchemaDrift(
-                f"{self.table.table}: its objects have different columns, and some column names "
-                "differ only in case, so they cannot be matched by name",
-                hint="export the table again",
-            )
-        differing: set[str] = set()
-        declared = {column.name.lower() for column in self.table.columns}
-        for path in sample:
-            names = pq.read_schema(path).names
-            columns = compact.file_columns(connection, [str(path)], names)
-            found = {column.source_name.lower(): column for column in columns}
-            strange = sorted(found.keys() - declared) if declared else []
-            if strange:
-                raise SchemaDrift(
-                    f"{self.table.table}: some of its objects have columns that others lack and "
-                    f"the export's metadata does not know: {', '.join(strange[:5])}",
-                    hint="a footer may be damaged: export the table again",
-                )
-            differing |= {unified[name].source_name for name in unified.keys() - found.keys()}
-            for name, column in found.items():
-                target = unified[name].read_type
-                if column.read_type == target:
-                    continue
-                differing.add(column.source_name)
-                if not types.widens(column.read_type, target):
-                    raise SchemaDrift(
-                        f"{self.table.table}: column {column.source_name!r} is {column.read_type} "
-                        f"in some objects, and {target} would not hold every value of it",
-                        hint="export the table again; schema_drift that loses values is refused",
-                    )
+    def _note_drift(self, differing: Sequence[str], schemas: int) -> None:
         if differing:
-            listed = ", ".join(sorted(differing)[:10])
             self._finding(
                 "schema_drift",
                 "warning",
-                f"{self.table.table}: {len(sample)} different schemas among its objects, unified "
-                f"without loss; columns that differ or are missing in some: {listed}",
-                columns=sorted(differing),
+                f"{self.table.table}: {schemas} different schemas among its objects, unified "
+                f"without loss; columns that differ or are missing in some: "
+                f"{', '.join(differing[:10])}",
+                columns=list(differing),
             )
 
     def _load(
@@ -382,7 +249,7 @@ class TableLine:
         try:
             plain = self._plain_rules(connection, staged)
             if staged.is_decoded:
-                compact.use_decoded(connection, staged.decoded)
+                staged_rows.use_decoded(connection, staged.decoded)
                 self.evidence.decoded_once = True
             if decided is None:
                 sample = staged.sample()

@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from . import compact, decide, types
+from . import compact, decide, staged_rows, types
 from .model import Member
 from .sql import query, rows
 from .stage import Staged, chunks, stage
@@ -176,7 +176,7 @@ def _hash(
             "member": pa.array([no for _, no, _ in usable], pa.int32()),
         }
     )
-    compact.open_source(connection, by_name=len({no for _, _, no in usable}) > 1)
+    staged_rows.open_source(connection, by_name=len({no for _, _, no in usable}) > 1)
     day = types.day(None, "none", "UTC")
     hashed = compact.hashed_rows(rules, day, file_name=True).sql(dialect="duckdb")
     connection.register("member_files", files)

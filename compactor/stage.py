@@ -25,7 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import CompactorError, ObjectUnreadable, StoreError
-from .profile import ColumnProfile, Profiled, Profiler
+from .profile import ColumnProfile
+from .second_engine import Profiled, Profiler
 from .store.interface import Store, Wanted
 
 SMALL_BYTES = 256 << 10

@@ -25,10 +25,9 @@ from .profile import (
     ColumnProfile,
     from_sql,
     merge_metrics,
-    output_columns,
-    scan_written,
     sql_metrics,
 )
+from .second_engine import output_columns, scan_written
 from .sql import query, rows
 from .types import Rule
 

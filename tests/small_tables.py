@@ -10,10 +10,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from compactor import compact, verify
+from compactor import compact, probe, staged_rows, verify
 from compactor.compact import CompactOptions, Loaded, Part
 from compactor.model import Check, Grain, SourceColumn
-from compactor.profile import Profiler, source_columns
+from compactor.second_engine import Profiler, source_columns
 from compactor.sql import connect
 
 OPTIONS = CompactOptions(
@@ -69,9 +69,9 @@ class Taken:
         self.options = chosen
         files = write_files(folder, tables)
         by_name = len({str(table.schema) for table in tables}) > 1
-        compact.open_source(self.connection, by_name=by_name)
+        staged_rows.open_source(self.connection, by_name=by_name)
         names = list(dict.fromkeys(name for table in tables for name in table.schema.names))
-        plain, _ = compact.propose(self.connection, files, names, described)
+        plain, _ = probe.propose(self.connection, files, names, described)
         self.loaded: Loaded = compact.restore(self.connection, files, plain, files, chosen)
         parts_folder = folder / "parts"
         parts_folder.mkdir()

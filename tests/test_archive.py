@@ -17,7 +17,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 from s3_line import ORDERS, RETAIN, SHOP, SNAPSHOT, UNTIL, Place, rows, write_shop
 
-from compactor import archive, pipeline
+from compactor import archive, pipeline, places
 from compactor.archive import ArchiveOptions, locked, retain_until
 from compactor.config import parse_retain
 from compactor.errors import LockUnsupported, VerificationFailed
@@ -324,7 +324,7 @@ def archive_store(change: Callable[[Any], None]) -> Iterator[None]:
         return store
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "open_store", opened)
+        patch.setattr(places, "open_store", opened)
         yield
 
 

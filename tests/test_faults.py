@@ -16,7 +16,7 @@ import pytest
 from conftest import S3Server
 from s3_line import CUSTOMERS, ORDERS, SHOP, Place, Rows, write_shop
 
-from compactor import pipeline
+from compactor import pipeline, work
 from compactor.errors import Denied, SourceError
 from compactor.model import Plan, RunResult, TableResult
 from compactor.store.s3_client import Patience
@@ -103,14 +103,14 @@ def test_a_listing_or_a_sidecar_that_stumbles_is_read_all_the_same(
 
 def run_with(place: Place, event: Callable[[], Any]) -> pipeline.Done:
     """Run, and let something happen once the source is listed and the plan is made."""
-    tables = pipeline.Run.tables
+    tables = work.Work.tables
 
-    def later(run: pipeline.Run) -> None:
+    def later(run: work.Work) -> None:
         event()
         tables(run)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline.Run, "tables", later)
+        patch.setattr(work.Work, "tables", later)
         return place.run()
 
 

@@ -14,7 +14,8 @@ import pytest
 from small_tables import Taken, columns, failed
 
 from compactor import verify
-from compactor.profile import ColumnProfile, Profiled, Profiler, family, source_columns
+from compactor.profile import ColumnProfile, family
+from compactor.second_engine import Profiled, Profiler, source_columns
 from compactor.types import FileColumn, rules
 
 INT64 = 2**63

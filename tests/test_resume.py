@@ -122,7 +122,8 @@ CALLS = {
     "after sorting": ("compactor.compact:load", 2, False),
     "between the files on scratch": ("compactor.compact:file_sha256", 2, False),
     "after reading back what was written": ("compactor.verify:read_back", 1, False),
-    "after a table's last step": ("compactor.pipeline:Run._one", 2, False),
+    "between uploads": ("compactor.deposit:Deposit._put", 3, False),
+    "after a table's last step": ("compactor.work:Work._one", 2, False),
 }
 
 
@@ -301,7 +302,7 @@ def test_a_new_export_beside_a_finished_one_is_all_that_is_done(place: Place) ->
 
 
 def test_scratch_of_a_run_that_still_lives_is_left_alone(place: Place) -> None:
-    from compactor.pipeline import scratch_folder
+    from compactor.scratch import scratch_folder
 
     place.deliver(write_shop(place.folder / "exports"))
     with scratch_folder(place.folder / "scratch") as mine:

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from compactor import compact, types
+from compactor import compact, probe, types
 from compactor.model import Grain, SourceColumn
 from compactor.sql import connect
 from compactor.types import FileColumn, Rule, decimal_type, widens
@@ -147,8 +147,8 @@ def test_a_decimal_has_the_declared_width_only_where_that_can_hold_it() -> None:
     assert decimal_type(3, 5) == "DECIMAL(38,5)"
     assert decimal_type(0, 4) == "DECIMAL(38,4)"
     assert decimal_type(39, 4) == "DECIMAL(38,4)"
-    facts = compact.ColumnFacts(lossy=0, examples=(), digits=11, scale=2)
-    (rule,) = compact.tune([chosen("VARCHAR", "numeric", 12)], {0: facts})
+    facts = probe.ColumnFacts(lossy=0, examples=(), digits=11, scale=2)
+    (rule,) = probe.tune([chosen("VARCHAR", "numeric", 12)], {0: facts})
     assert rule.target == "DECIMAL(38,2)"
 
 

@@ -1,0 +1,43 @@
+"""The stores that a configuration names: sources, lake, archive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import archive
+from .config import Config
+from .errors import ConfigError
+from .store import open_store
+from .store.interface import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    sources: tuple[Store, ...]
+    lake: Store
+    archive: Store | None
+
+
+def refuse_overlap(config: Config) -> None:
+    """Refuse a lake or archive inside a source: a run would find its own output there."""
+    targets = [("lake.url", config.lake.url)]
+    if config.archive is not None:
+        targets.append(("archive.url", config.archive.url))
+    for source in config.source.urls:
+        for name, url in targets:
+            if f"{url.rstrip('/')}/".startswith(f"{source.rstrip('/')}/"):
+                raise ConfigError(
+                    f"{name} {url} lies inside the source {source}",
+                    hint="choose a prefix of its own for what is written",
+                )
+
+
+def open_stores(config: Config) -> Stores:
+    """Open every store of the configuration; refuse an archive that cannot lock."""
+    many = config.limits.concurrency
+    refuse_overlap(config)
+    sources = tuple(open_store(url, concurrency=many) for url in config.source.urls)
+    vault = open_store(config.archive.url, concurrency=many) if config.archive else None
+    if vault is not None:
+        archive.preflight(vault)
+    return Stores(sources, open_store(config.lake.url, concurrency=many), vault)

@@ -1,0 +1,165 @@
+"""Bring a chunk of a table to scratch, and say which object is to blame if it is no use.
+
+In:  a planned table, the listing of its objects, their store.
+Out: `Prepared`, or an error that names objects and columns.
+IO:  source reads, scratch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from . import probe, staged_rows, types
+from .errors import ObjectUnreadable, SchemaDrift
+from .model import PlanTable
+from .progress import Progress
+from .second_engine import Profiled, source_columns
+from .sql import cursor
+from .stage import MAX_NAMED, Staged, stage
+from .store.interface import Store, Wanted
+from .types import Rule
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A chunk whose objects are on local disk."""
+
+    staged: Staged
+    folder: Path
+    plain: tuple[Rule, ...] = ()
+    tuned: tuple[Rule, ...] = ()
+    """What the first file said of the types."""
+
+
+def prepare(
+    table: PlanTable,
+    wanted: Sequence[Wanted],
+    store: Store,
+    folder: Path,
+    progress: Progress,
+    keep_bytes: int = 0,
+) -> Prepared:
+    """Stage one chunk. The first file tells how the second engine types the columns."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plain: tuple[Rule, ...] = ()
+    tuned: tuple[Rule, ...] = ()
+
+    def profile_as(path: Path) -> tuple[Profiled, ...]:
+        nonlocal plain, tuned
+        with cursor() as connection:
+            staged_rows.open_source(connection, by_name=False)
+            plain, _ = propose(connection, [path], table)
+            try:
+                facts = probe.probe(connection, [str(path)], plain, probe.SAMPLE_ROWS)
+            except duckdb.Error as error:
+                raise ObjectUnreadable(f"{path.name} cannot be read: {error}") from error
+        tuned = probe.tune(plain, facts)
+        return source_columns(tuned)
+
+    def advance(objects: int, size: int) -> None:
+        progress.advance(size)
+
+    staged = stage(store, wanted, folder, profile_as, advance, keep_bytes)
+    return Prepared(staged=staged, folder=folder, plain=plain, tuned=tuned)
+
+
+def propose(
+    connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], table: PlanTable
+) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """Choose rules for the columns of some files; their true names are read from the footers."""
+    names: dict[str, None] = {}
+    try:
+        for path in paths:
+            names.update(dict.fromkeys(pq.read_schema(path).names))
+        return probe.propose(connection, [str(path) for path in paths], list(names), table.columns)
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise ObjectUnreadable(f"the columns of {table.table} cannot be read: {error}") from error
+
+
+def blame(table: PlanTable, staged: Staged, error: ObjectUnreadable) -> ObjectUnreadable:
+    """Return the error with the object that causes it: the first that cannot be read by itself."""
+    if error.key:
+        return error
+    there = [(Path(p), item) for p, item in zip(staged.paths, staged.wanted, strict=True) if p]
+    for path, item in there:
+        try:
+            with cursor() as connection:
+                staged_rows.open_source(connection, by_name=False)
+                propose(connection, [path], table)
+        except ObjectUnreadable as own:
+            message = own.message.replace(str(path), item.key)
+            return ObjectUnreadable(f"{item.key}: {message}", key=item.key, hint=error.hint)
+    if len(there) == 1:
+        key = there[0][1].key
+        return ObjectUnreadable(f"{key}: {error.message}", key=key, hint=error.hint)
+    return error
+
+
+def refuse_unreadable(table: PlanTable, staged: Staged) -> None:
+    """Raise one error that names every object that cannot be read (many: the first ones)."""
+    if staged.failed_store is not None:
+        raise staged.failed_store
+    if not staged.unreadable:
+        return
+    named = sorted(staged.unreadable, key=lambda error: error.key)
+    lines = [error.message for error in named[:MAX_NAMED]]
+    if len(named) > MAX_NAMED:
+        lines.append(f"... and {len(named) - MAX_NAMED} more")
+    raise ObjectUnreadable(
+        f"{table.table}: {len(named)} of {len(staged.wanted)} objects cannot be used\n  "
+        + "\n  ".join(lines),
+        key=named[0].key,
+        hint=named[0].hint,
+    )
+
+
+def unified(
+    connection: duckdb.DuckDBPyConnection,
+    table: PlanTable,
+    sample: Sequence[Path],
+    rules: Sequence[Rule],
+) -> list[str]:
+    """Return the columns that differ between the files; refuse what would lose values.
+
+    `sample` has one file of each schema; `rules` are for all of them together.
+    """
+    by_name = {rule.source_name.lower(): rule for rule in rules}
+    spelled = {name for path in sample for name in pq.read_schema(path).names}
+    if len(spelled) > len({name.lower() for name in spelled}):
+        raise SchemaDrift(
+            f"{table.table}: its objects have different columns, and some column names "
+            "differ only in case, so they cannot be matched by name",
+            hint="export the table again",
+        )
+    differing: set[str] = set()
+    declared = {column.name.lower() for column in table.columns}
+    for path in sample:
+        names = pq.read_schema(path).names
+        columns = probe.file_columns(connection, [str(path)], names)
+        found = {column.source_name.lower(): column for column in columns}
+        strange = sorted(found.keys() - declared) if declared else []
+        if strange:
+            raise SchemaDrift(
+                f"{table.table}: some of its objects have columns that others lack and "
+                f"the export's metadata does not know: {', '.join(strange[:5])}",
+                hint="a footer may be damaged: export the table again",
+            )
+        differing |= {by_name[name].source_name for name in by_name.keys() - found.keys()}
+        for name, column in found.items():
+            target = by_name[name].read_type
+            if column.read_type == target:
+                continue
+            differing.add(column.source_name)
+            if not types.widens(column.read_type, target):
+                raise SchemaDrift(
+                    f"{table.table}: column {column.source_name!r} is {column.read_type} "
+                    f"in some objects, and {target} would not hold every value of it",
+                    hint="export the table again; schema_drift that loses values is refused",
+                )
+    return sorted(differing)

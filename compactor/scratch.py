@@ -1,0 +1,37 @@
+"""A folder on local disk for one run, and what killed runs have left there."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Give a scratch folder, removed at the end; also remove what killed runs have left.
+
+    Each folder holds a lock file that its process keeps locked while it lives.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for old in parent.glob("compactor-scratch-*"):
+        _remove_if_dead(old)
+    folder = Path(tempfile.mkdtemp(prefix="compactor-scratch-", dir=parent))
+    with (folder / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_if_dead(folder: Path) -> None:
+    try:
+        with (folder / "lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+    except (FileNotFoundError, PermissionError, BlockingIOError):
+        return  # just being made, somebody else's, or in use: not ours to remove

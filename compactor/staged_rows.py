@@ -1,0 +1,48 @@
+"""The rows of staged files, as DuckDB sees them: as delivered, and typed.
+
+`staged(files)` is a temporary table macro; `typed_rows` selects from it by rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from sqlglot import exp
+
+from . import types
+from .sql import query
+from .types import Rule
+
+if TYPE_CHECKING:
+    import duckdb
+
+FILE_NAME = "compactor source file"
+"""Name of the column that tells a row's file, in queries/compact/staged*.sql."""
+
+
+def open_source(connection: duckdb.DuckDBPyConnection, *, by_name: bool) -> None:
+    """Define the macro staged(files), for equal or for differing columns."""
+    connection.execute(query("compact/staged_by_name" if by_name else "compact/staged"))
+
+
+def use_decoded(connection: duckdb.DuckDBPyConnection, tables: Sequence[pa.Table]) -> None:
+    """Let the macro staged(files) give rows that are decoded already, whatever its argument."""
+    connection.register("decoded_rows", pa.concat_tables(tables))
+    connection.execute(query("compact/staged_decoded"))
+
+
+def typed_rows(rules: Sequence[Rule], *, file_name: bool = False) -> exp.Select:
+    """Select the columns as delivered (`s*`) and typed (`c*`)."""
+    delivered = exp.select(
+        *[exp.alias_(exp.column(rule.read_name, quoted=True), rule.staged_name) for rule in rules]
+    ).from_(exp.Anonymous(this="staged", expressions=[exp.Placeholder(this="files")]))
+    typed = exp.select(
+        *[exp.alias_(types.value(rule), rule.scratch_name) for rule in rules],
+        *[exp.column(rule.staged_name) for rule in rules],
+    )
+    if file_name:
+        delivered = delivered.select(exp.alias_(exp.column(FILE_NAME, quoted=True), "file_name"))
+        typed = typed.select(exp.column("file_name"))
+    return typed.from_(delivered.subquery("delivered"))

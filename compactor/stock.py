@@ -1,0 +1,57 @@
+"""Take stock for a run: scan, detect, plan.
+
+In:  the stores, the configuration.
+Out: `Stock`: what there is, what is planned, what earlier runs have left.
+IO:  listings, sidecars, a few footers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from . import detect, lake, plan, scan
+from .config import Config, parse_retain
+from .model import Plan
+from .places import Stores
+
+MAX_SAMPLED_SUSPECTS = 500
+"""Above this, the footers of suspected duplicates are not looked at: most will be covered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What a run works from."""
+
+    detected: detect.Detected
+    plan: Plan
+    control: Mapping[tuple[int, str], bytes]
+    prior: lake.Progress
+
+
+def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
+    """Scan, detect and plan; `folder` is scratch and keeps the assigned listing."""
+    memory = config.limits.memory_bytes() // 2
+    inventory = scan.scan(stores.sources, folder)
+    detected = detect.detect(inventory, folder, now, memory_bytes=memory)
+    prior = lake.progress(
+        (key for page in stores.lake.list(lake.RUNS) for key in page.column("key").to_pylist()),
+        config.archive.url if config.archive else None,
+    )
+    options = _plan_options(config)
+    adoptable = frozenset(prior.adoptable)
+    todo = plan.plan(detected, {}, options, prior.done, adoptable, memory_bytes=memory)
+    if any(table.action in ("compact", "decide") for table in todo.tables):
+        suspects = sum(1 for table in todo.tables if table.action == "decide")
+        wanted = {"compact"} if suspects > MAX_SAMPLED_SUSPECTS else {"compact", "decide"}
+        open_tables = {table.table_no for table in todo.tables if table.action in wanted}
+        samples = scan.sample(stores.sources, detected.assigned, open_tables)
+        todo = plan.plan(detected, samples, options, prior.done, adoptable, memory_bytes=memory)
+    return Stock(detected, todo, inventory.control, prior)
+
+
+def _plan_options(config: Config) -> plan.PlanOptions:
+    retain = parse_retain(config.archive.retain) if config.archive else None
+    return plan.PlanOptions.from_config(config, retain)

@@ -1,0 +1,215 @@
+"""One run over a plan: every open table through its line, parents before their members.
+
+In:  the plan, the listing, the stores.
+Out: results, errors and findings in the ledger.
+IO:  through the stages that it calls.
+
+A failed table does not stop the others. While one table is worked on, the next one is brought to
+scratch.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+from .archive import ArchiveOptions
+from .compact import CompactOptions
+from .config import Config, parse_retain, parse_size
+from .errors import CompactorError
+from .finish import Finisher
+from .ledger import Ledger
+from .line import Limits, Outcome, TableLine
+from .listing import objects_by_table
+from .members import Suspect
+from .model import PlanTable, TableResult
+from .prepare import Prepared, prepare
+from .progress import Progress
+from .settle import settle
+from .stock import Stock
+from .store.interface import Wanted
+
+
+class Work:
+    """The tables of one run; `folder` is its scratch."""
+
+    def __init__(
+        self,
+        config: Config,
+        stock: Stock,
+        ledger: Ledger,
+        *,
+        folder: Path,
+        show: Progress,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._folder = folder
+        self._show = show
+        self._clock = clock
+        self._by_id = {table.task_id: table for table in ledger.plan.tables}
+        self._assigned = stock.detected.assigned
+        self._objects: dict[int, list[Wanted]] = {}
+        self._finisher = Finisher(
+            ledger,
+            _archive_options(config),
+            control=stock.control,
+            prior=stock.prior.adoptable,
+            show=show,
+        )
+        # room for the staged objects, the sorted table, its spill, the parts, and the next table
+        self._limits = Limits(
+            memory_bytes=int(config.limits.memory_bytes() * 0.75),
+            chunk_bytes=config.limits.scratch_bytes() // 8,
+        )
+
+    def tables(self) -> None:
+        """Take every open table through the line; parents before their members."""
+        tables = [table for table in self._ledger.plan.tables if self._needs_work(table)]
+        depths = self._depths()
+        tables.sort(key=lambda table: (depths[table.task_id], table.table_no))
+        numbers = {table.table_no for table in tables}
+        numbers |= {member.table_no for table in tables for member in table.members}
+        self._objects = objects_by_table(self._assigned, numbers)
+        self._show.begin(len(tables), sum(table.source_bytes for table in tables))
+        with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
+            ahead: tuple[str, Future[Prepared]] | None = None
+            for place, table in enumerate(tables):
+                if table.task_id in self._ledger.results:
+                    continue  # covered by its parent meanwhile
+                first = ahead[1] if ahead and ahead[0] == table.task_id else None
+                ahead = self._stage_ahead(pool, tables[place + 1 :])
+                self._one(table, first)
+
+    def _depths(self) -> dict[str, int]:
+        """Return how many tables are above each one that may cover it: a parent may be a member."""
+        above = {table.task_id: table.member_of for table in self._ledger.plan.tables}
+        depths: dict[str, int] = {}
+        for task in above:
+            depth, parent = 0, above[task]
+            while parent is not None:
+                depth, parent = depth + 1, above.get(parent)
+            depths[task] = depth
+        return depths
+
+    def _needs_work(self, table: PlanTable) -> bool:
+        return table.action != "done" or bool(self._open_members(table))
+
+    def _open_members(self, table: PlanTable) -> list[Suspect]:
+        """Return the members of a table that nothing has settled: no earlier run, no other table.
+
+        Where there are any, those that a killed run has already found covered come along: they are
+        decided together, because only together they make up the table.
+        """
+        suspects = []
+        is_any_open = False
+        for member in table.members:
+            own = self._by_id.get(member.task_id)
+            if own is None or member.task_id in self._ledger.results:
+                continue
+            is_open = own.action in ("compact", "decide")
+            if is_open or self._finisher.was_covered(own):
+                store = self._ledger.stores.sources[own.source]
+                suspects.append(Suspect(member, store, self._objects.get(member.table_no, [])))
+                is_any_open |= is_open
+        return suspects if is_any_open else []
+
+    def _stage_ahead(
+        self, pool: ThreadPoolExecutor, later: Sequence[PlanTable]
+    ) -> tuple[str, Future[Prepared]] | None:
+        """Bring the next table to scratch while this one is being worked on."""
+        for table in later:
+            if table.task_id in self._ledger.results or table.action == "adopt" or table.member_of:
+                continue
+            if table.source_bytes > self._limits.chunk_bytes:
+                return None
+            wanted = self._objects.get(table.table_no, [])
+            if not wanted:
+                continue
+            folder = self._folder / table.task_id / "staged-0"
+            store = self._ledger.stores.sources[table.source]
+            keep_bytes = self._limits.memory_bytes // 4
+            future = pool.submit(prepare, table, wanted, store, folder, self._show, keep_bytes)
+            return table.task_id, future
+        return None
+
+    def _one(self, table: PlanTable, first: Future[Prepared] | None) -> None:
+        """Take one table through; an error is kept with the table, and the next one goes on."""
+        begin = time.monotonic()
+        scratch = self._folder / table.task_id
+        result: TableResult | None
+        try:
+            if table.action == "adopt":
+                result = self._finisher.adopt(table, scratch, self._clock())
+                if self._open_members(table):  # the killed run had not come to write them down
+                    self._settle(table, self._compact(table, first))
+            else:
+                outcome = self._compact(table, first)
+                result = outcome.result
+                if result is not None:
+                    seconds = round(time.monotonic() - begin, 3)
+                    result = result.model_copy(update={"seconds": seconds})
+                    result = self._finisher.finish(
+                        table, result, outcome.parts, scratch, self._clock()
+                    )
+                if result is None or result.status != "failed":
+                    # only now: a table that could not be finished covers nothing
+                    self._settle(table, outcome)
+        except CompactorError as error:
+            result = self._ledger.fail(table, error)
+        if result is not None:
+            self._ledger.results[table.task_id] = result
+            self._show.table(table.table, result.status, rows=result.output_rows)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+    def _compact(self, table: PlanTable, first: Future[Prepared] | None) -> Outcome:
+        own = self._config.table(table.database, table.table)
+        folder = self._folder / table.task_id
+        folder.mkdir(parents=True, exist_ok=True)
+        line = TableLine(
+            table,
+            store=self._ledger.stores.sources[table.source],
+            lake_store=self._ledger.stores.lake,
+            options=CompactOptions(
+                date_column=table.partition_column,
+                grain=table.grain,
+                sort_by=table.sort_by,
+                timezone=self._config.compact.timezone,
+                target_bytes=parse_size(self._config.compact.target_file_size),
+                compression_level=self._config.compact.compression_level,
+            ),
+            limits=self._limits,
+            folder=folder,
+            progress=self._show,
+        )
+        outcome = line.run(
+            self._objects.get(table.table_no, []),
+            self._open_members(table),
+            first=first.result() if first else None,
+            write=table.action not in ("done", "adopt"),
+            fail_on_lossy=own.on_lossy == "fail",
+        )
+        self._ledger.findings += outcome.findings
+        return outcome
+
+    def _settle(self, table: PlanTable, outcome: Outcome) -> None:
+        def sizes(member: PlanTable) -> list[int]:
+            return [item.size_bytes for item in self._objects.get(member.table_no, [])]
+
+        settle(self._ledger, table, outcome.verdicts, sizes)
+
+
+def _archive_options(config: Config) -> ArchiveOptions | None:
+    if config.archive is None:
+        return None
+    return ArchiveOptions(
+        mode=config.archive.mode,
+        retain=parse_retain(config.archive.retain),
+        legal_hold=config.archive.legal_hold,
+        storage_class=config.archive.storage_class,
+    )
