@@ -97,6 +97,11 @@ def event(what: str, **facts: object) -> None:
     log.info(what, extra={"facts": facts})
 
 
+def warning(what: str, **facts: object) -> None:
+    """Log what the user should look at, though the work goes on."""
+    log.warning(what, extra={"facts": facts})
+
+
 class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {

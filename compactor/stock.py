@@ -7,6 +7,7 @@ IO:  listings, sidecars, a few footers.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from . import detect, lake, plan, scan
 from .config import Config, parse_retain
 from .model import Plan
 from .places import Stores
+from .progress import warning
 
 MAX_SAMPLED_SUSPECTS = 500
 """Above this, the footers of suspected duplicates are not looked at: most will be covered."""
@@ -36,6 +38,7 @@ def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
     memory = config.limits.memory_bytes() // 2
     inventory = scan.scan(stores.sources, folder)
     detected = detect.detect(inventory, folder, now, memory_bytes=memory)
+    _warn_of_unused(config, detected)
     prior = lake.progress(
         (key for page in stores.lake.list(lake.RUNS) for key in page.column("key").to_pylist()),
         config.archive.url if config.archive else None,
@@ -50,6 +53,15 @@ def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
         samples = scan.sample(stores.sources, detected.assigned, open_tables)
         todo = plan.plan(detected, samples, options, prior.done, adoptable, memory_bytes=memory)
     return Stock(detected, todo, inventory.control, prior)
+
+
+def _warn_of_unused(config: Config, detected: detect.Detected) -> None:
+    """Say which `[tables]` sections name no table: a slip of the pen must not be silent."""
+    names = {f"{one.database}.{table.table}" for one in detected.exports for table in one.tables}
+    for section in sorted(config.tables.keys() - names):
+        near = difflib.get_close_matches(section, names, 1)
+        told = {"perhaps": near[0]} if near else {}
+        warning("no table of this name in the sources", section=f'[tables."{section}"]', **told)
 
 
 def _plan_options(config: Config) -> plan.PlanOptions:

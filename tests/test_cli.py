@@ -352,6 +352,20 @@ def test_values_of_rows_that_cannot_be_restored_are_not_logged(
         assert SECRET not in said.err
 
 
+def test_a_section_for_a_table_that_is_not_there_is_told_with_the_nearest_name(
+    command: Command, shop: Path
+) -> None:
+    export = command("-c", shop, "scan", "--json").json["exports"][0]
+    right = f"{export['database']}.{export['tables'][0]['table']}"
+    wrong = right[:-1]
+    with shop.open("a", encoding="utf-8") as file:
+        for name in (wrong, right):
+            file.write(f'[tables."{name}"]\ngrain = "month"\n')
+    said = command("-c", shop, "--log-format", "json", "plan")
+    told = [line for line in said.lines if line["level"] == "warning"]
+    assert [(line["section"], line["perhaps"]) for line in told] == [(f'[tables."{wrong}"]', right)]
+
+
 def test_quiet_says_nothing_but_the_result(command: Command, shop: Path) -> None:
     said = command("-q", "-c", shop, "--log-format", "json", "run", "--json")
     assert (said.code, said.err) == (0, "")
