@@ -8,7 +8,7 @@ IO:  records into the lake; the archive. Also takes over what an interrupted run
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -18,36 +18,33 @@ from .errors import StoreError, VerificationFailed
 from .ledger import Ledger
 from .model import PlanTable, StoredObject, TableResult
 from .progress import Progress
+from .stock import Stock
 from .store.interface import Wanted
 
 
 class Finisher:
-    """`prior` maps tasks to the record an interrupted run left; `control` holds the sidecars by
-    source and key; `options` is None without an archive."""
+    """`options` is None without an archive; `folder` is the run's scratch."""
 
     def __init__(
         self,
         ledger: Ledger,
+        stock: Stock,
         options: ArchiveOptions | None,
-        *,
-        control: Mapping[tuple[int, str], bytes],
-        prior: Mapping[str, str],
+        folder: Path,
         show: Progress,
+        clock: Callable[[], datetime],
     ) -> None:
         self._ledger = ledger
+        self._control = stock.control
+        self._prior = stock.prior.adoptable
         self._options = options
-        self._control = control
-        self._prior = prior
+        self._folder = folder
         self._show = show
+        self._clock = clock
         self._priors: dict[str, TableResult] = {}
 
     def finish(
-        self,
-        table: PlanTable,
-        result: TableResult,
-        parts: Mapping[str, Path],
-        scratch: Path,
-        now: datetime,
+        self, table: PlanTable, result: TableResult, parts: Mapping[str, Path]
     ) -> TableResult:
         """Write the table's document, lock it if an archive is configured, write that down."""
         if result.status == "failed":
@@ -63,27 +60,23 @@ class Finisher:
             self._ledger.note_failure(table, raise_with)
             return result.model_copy(update={"error": str(raise_with)})
         self._ledger.put_verified(result)
-        return self._lock(table, result, parts, scratch, now)
+        return self._lock(table, result, parts)
 
     def _lock(
-        self,
-        table: PlanTable,
-        result: TableResult,
-        parts: Mapping[str, Path],
-        scratch: Path,
-        now: datetime,
+        self, table: PlanTable, result: TableResult, parts: Mapping[str, Path]
     ) -> TableResult:
         vault = self._ledger.stores.archive
         if vault is None or self._options is None:
             return result
         self._show.table(table.table, "locking", objects=result.output_files)
+        back = self._folder / table.task_id / "archive"
         result = archive.archive(
             result,
             vault,
             self._options,
             self._sidecars(table),
-            lambda item: parts.get(item.key) or self._bring(item, scratch / "archive"),
-            now=now,
+            lambda item: parts.get(item.key) or self._bring(item, back),
+            now=self._clock(),
         )
         failed = [check for check in result.checks if check.status == "fail"]
         if failed:
@@ -124,12 +117,12 @@ class Finisher:
             return fetched.path
         raise StoreError(f"{item.key} was not delivered by the lake")
 
-    def adopt(self, table: PlanTable, scratch: Path, now: datetime) -> TableResult:
+    def adopt(self, table: PlanTable) -> TableResult:
         """Take over a table that an interrupted run had verified; lock it if that is to do."""
         result = self._record(table)
         if result.status in ("done", "adopted"):
             if not self._is_locked_here(table):
-                result = self._lock(table, archive.unlocked(result), {}, scratch, now)
+                result = self._lock(table, archive.unlocked(result), {})
             result = result.model_copy(update={"status": "adopted"})
         self._ledger.put_finished(result)
         return result

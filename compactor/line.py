@@ -38,6 +38,7 @@ from .model import (
 )
 from .prepare import Prepared, blame, prepare, propose, refuse_unreadable, unified
 from .progress import Progress, Quiet
+from .scratch import Room
 from .second_engine import Profiled, source_columns
 from .sql import connect, query
 from .stage import Staged, chunks, profile_again
@@ -47,13 +48,6 @@ from .types import Rule
 IN_MEMORY_SHARE = 16
 """Times the size of the source objects that sorting in memory may take: decoded text, typed
 columns, row hashes, and the sort's own copy."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    memory_bytes: int
-    chunk_bytes: int
-    """Source bytes that one chunk may have: the scratch limit with room for sorting."""
 
 
 @dataclass(slots=True)
@@ -97,16 +91,15 @@ class TableLine:
         store: Store,
         lake_store: Store,
         options: CompactOptions,
-        limits: Limits,
-        folder: Path,
+        room: Room,
         progress: Progress,
     ) -> None:
         self.table = table
         self.store = store
-        self.deposit = Deposit(lake_store, table, folder)
+        self.deposit = Deposit(lake_store, table, room.folder)
         self.options = options
-        self.limits = limits
-        self.folder = folder
+        self.room = room
+        self.folder = room.folder
         self.progress = progress
         self.evidence = verify.Evidence(grain=options.grain)
         self.findings: list[Finding] = []
@@ -132,7 +125,7 @@ class TableLine:
         Raises: ObjectUnreadable, SourceError for the source; StoreError for the lake;
                 VerificationFailed for a lossy column where the configuration says so.
         """
-        pieces = chunks(wanted, self.limits.chunk_bytes)
+        pieces = chunks(wanted, self.room.chunk_bytes)
         if write:
             self.deposit.look()
         decided = self._decide_types(pieces) if len(pieces) > 1 else None
@@ -144,7 +137,7 @@ class TableLine:
                 continue
             with connect(
                 self._database(piece, number),
-                memory_bytes=self.limits.memory_bytes,
+                memory_bytes=self.room.memory_bytes,
                 spill=self.folder / f"{number}.spill",
             ) as connection:
                 try:
@@ -174,7 +167,7 @@ class TableLine:
         A table in memory is neither compressed nor written, which saves a third of the sorting.
         """
         expected = IN_MEMORY_SHARE * sum(item.size_bytes for item in piece)
-        if expected < self.limits.memory_bytes:
+        if expected < self.room.memory_bytes:
             return None
         return self.folder / f"{number}.duckdb"
 
@@ -183,7 +176,7 @@ class TableLine:
     def _stage(self, piece: Sequence[Wanted], number: int) -> Prepared:
         self.progress.table(self.table.table, "staging", objects=len(piece))
         folder = self.folder / f"staged-{number}"
-        keep_bytes = self.limits.memory_bytes // 4
+        keep_bytes = self.room.memory_bytes // 4
         return prepare(self.table, piece, self.store, folder, self.progress, keep_bytes)
 
     def _decide_types(self, pieces: Sequence[Sequence[Wanted]]) -> tuple[Rule, ...]:
@@ -196,7 +189,7 @@ class TableLine:
         for number, piece in enumerate(pieces):
             chunk = prepare(self.table, piece, self.store, self.folder / f"types-{number}", Quiet())
             refuse_unreadable(self.table, chunk.staged)
-            with connect(memory_bytes=self.limits.memory_bytes) as connection:
+            with connect(memory_bytes=self.room.memory_bytes) as connection:
                 rules = self._plain_rules(connection, chunk.staged)
                 if plain and _shape(rules) != _shape(plain):
                     raise SchemaDrift(
@@ -327,8 +320,7 @@ class TableLine:
             self.rules,
             self.schemas,
             sorted(self.folder.glob("hashes-*.parquet")),
-            folder=self.folder / "members",
-            chunk_bytes=self.limits.chunk_bytes,
+            self.room.below("members"),
         )
 
     # --- writing, storing ---

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from . import compact, decide, staged_rows, types
 from .model import Member
+from .scratch import Room
 from .sql import query, rows
 from .stage import Staged, chunks, stage
 from .store.interface import Store, Wanted
@@ -40,12 +41,10 @@ def decide_members(
     rules: Sequence[Rule],
     schemas: Sequence[pa.Schema],
     hashes: Sequence[Path],
-    *,
-    folder: Path,
-    chunk_bytes: int,
+    room: Room,
 ) -> dict[str, decide.Verdict]:
     """Return a verdict per task_id. `hashes` are Parquet files with the parent's row hashes."""
-    differences = _read(connection, members, rules, schemas, folder, chunk_bytes)
+    differences = _read(connection, members, rules, schemas, room)
     found = decide.sums(connection)
     by_task = {suspect.member.task_id: no for no, suspect in enumerate(members)}
     candidates: list[decide.Candidate] = []
@@ -120,8 +119,7 @@ def _read(
     members: Sequence[Suspect],
     rules: Sequence[Rule],
     schemas: Sequence[pa.Schema],
-    folder: Path,
-    chunk_bytes: int,
+    room: Room,
 ) -> dict[int, str]:
     """Fill `member_rows`; return, per member, what makes its columns differ from the parent's."""
     connection.execute(query("decide/member_rows"))
@@ -136,14 +134,14 @@ def _read(
         ]
         wanted = [item for s in members if s.store is store for item in s.wanted]
         start = 0
-        for piece in chunks(wanted, chunk_bytes):
-            folder.mkdir(parents=True, exist_ok=True)
-            staged = stage(store, piece, folder, lambda path: ())
+        for piece in chunks(wanted, room.chunk_bytes):
+            room.folder.mkdir(parents=True, exist_ok=True)
+            staged = stage(store, piece, room.folder, lambda path: ())
             _hash(
                 connection, staged, owners[start : start + len(piece)], rules, parent, differences
             )
             start += len(piece)
-            shutil.rmtree(folder)
+            shutil.rmtree(room.folder)
     return differences
 
 

@@ -22,6 +22,7 @@ HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 Severity = Literal["info", "warning", "error"]
 CheckStatus = Literal["pass", "fail", "not_verified"]
 Grain = Literal["day", "month", "year", "none"]
+Action = Literal["compact", "decide", "done", "adopt"]
 
 
 class Model(BaseModel):
@@ -182,7 +183,7 @@ class PlanTable(Model):
     database: str
     table: str
     snapshot: datetime
-    action: Literal["compact", "decide", "done", "adopt"]
+    action: Action
     """`compact`: rewrite. `decide`: rewrite unless a parent table is proven to hold the same rows.
     `adopt`: an interrupted run had finished it. `done`: a manifest already names it."""
     source_files: int

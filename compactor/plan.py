@@ -24,6 +24,7 @@ from . import choose, lake, prices
 from .config import Config, parse_retain, parse_size
 from .inventory import Detected
 from .model import (
+    Action,
     DateStats,
     Estimate,
     Export,
@@ -143,8 +144,9 @@ def plan(
         number: hashlib.sha256(digests.get(number, "0").encode()).hexdigest() for number in owners
     }
     tasks = _task_ids(owners, objects, options)
+    drawn = _Draft(detected, samples, options, owners, objects, tasks)
     tables = tuple(
-        _plan_table(number, owners, objects, tasks, detected, samples, options, done, adopted)
+        drawn.table(number, _action(tasks[number], drawn.parent(number), done, adopted))
         for number in sorted(owners)
     )
     draft = Plan(
@@ -197,93 +199,91 @@ def task_id(export: Export, table: Table, objects_sha256: str, options: PlanOpti
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _plan_table(
-    number: int,
-    owners: Mapping[int, tuple[Export, Table]],
-    objects: Mapping[int, str],
-    tasks: Mapping[int, str],
-    detected: Detected,
-    samples: Mapping[int, Sequence[DateStats]],
-    options: PlanOptions,
-    done: Collection[str],
-    adopted: Collection[str],
-) -> PlanTable:
-    export, table = owners[number]
-    assert export.snapshot is not None  # owners have one
-    own = options.of(export.database, table.table)
-    where = f"{export.database}.{table.table}"
-    choice = choose.column(
-        table.columns,
-        samples.get(number, ()),
-        export.snapshot,
-        own.date_column,
-        where=where,
-        must_exist=own.is_own_date_column,
-    )
-    grain = choose.grain(choice, table.bytes, options.target_bytes, own.grain)
-    link = detected.nominations.links.get(number)
-    parent = tasks.get(link.parent) if link else None
-    return PlanTable(
-        task_id=tasks[number],
-        table_no=number,
-        source=export.source,
-        system=export.system,
-        export_id=export.export_id,
-        database=export.database,
-        table=table.table,
-        snapshot=export.snapshot,
-        action=_action(tasks[number], parent, done, adopted),
-        source_files=table.files,
-        source_bytes=table.bytes,
-        objects_sha256=objects[number],
-        partition_column=choice.column,
-        partition_reason=choice.reason,
-        grain=grain.grain,
-        grain_reason=grain.reason,
-        sort_by=choose.sort_key(table.columns, own.sort_by, choice.column, where=where),
-        estimated_output_files=grain.files,
-        estimated_output_bytes=int(table.bytes * choose.SHRINK),
-        columns=table.columns,
-        members=_members(number, owners, tasks, detected),
-        member_of=parent,
-        folder=table.folder,
-        target=lake.table_prefix(export.database, table.table, export.snapshot),
-        control=table.control,
-    )
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What all tables of a plan are drawn up from; mappings are by `table_no`."""
+
+    detected: Detected
+    samples: Mapping[int, Sequence[DateStats]]
+    options: PlanOptions
+    owners: Mapping[int, tuple[Export, Table]]
+    objects: Mapping[int, str]
+    tasks: Mapping[int, str]
+
+    def parent(self, number: int) -> str | None:
+        """Return the task of the table that may cover this one."""
+        link = self.detected.nominations.links.get(number)
+        return self.tasks.get(link.parent) if link else None
+
+    def table(self, number: int, action: Action) -> PlanTable:
+        export, table = self.owners[number]
+        assert export.snapshot is not None  # owners have one
+        own = self.options.of(export.database, table.table)
+        where = f"{export.database}.{table.table}"
+        choice = choose.column(
+            table.columns,
+            self.samples.get(number, ()),
+            export.snapshot,
+            own.date_column,
+            where=where,
+            must_exist=own.is_own_date_column,
+        )
+        grain = choose.grain(choice, table.bytes, self.options.target_bytes, own.grain)
+        return PlanTable(
+            task_id=self.tasks[number],
+            table_no=number,
+            source=export.source,
+            system=export.system,
+            export_id=export.export_id,
+            database=export.database,
+            table=table.table,
+            snapshot=export.snapshot,
+            action=action,
+            source_files=table.files,
+            source_bytes=table.bytes,
+            objects_sha256=self.objects[number],
+            partition_column=choice.column,
+            partition_reason=choice.reason,
+            grain=grain.grain,
+            grain_reason=grain.reason,
+            sort_by=choose.sort_key(table.columns, own.sort_by, choice.column, where=where),
+            estimated_output_files=grain.files,
+            estimated_output_bytes=int(table.bytes * choose.SHRINK),
+            columns=table.columns,
+            members=self._members(number),
+            member_of=self.parent(number),
+            folder=table.folder,
+            target=lake.table_prefix(export.database, table.table, export.snapshot),
+            control=table.control,
+        )
+
+    def _members(self, parent: int) -> tuple[Member, ...]:
+        """Return all tables that this one may cover, each with the member directly above it."""
+        found = []
+        for number in self.detected.nominations.members(parent):
+            export, table = self.owners[number]
+            link = self.detected.nominations.links[number]
+            found.append(
+                Member(
+                    task_id=self.tasks[number],
+                    table_no=number,
+                    table=table.table,
+                    export_id=export.export_id,
+                    relation=link.relation,
+                    above=None if link.parent == parent else self.tasks[link.parent],
+                )
+            )
+        return tuple(found)
 
 
 def _action(
     task: str, parent: str | None, done: Collection[str], adopted: Collection[str]
-) -> Literal["compact", "decide", "done", "adopt"]:
+) -> Action:
     if task in done:
         return "done"
     if task in adopted:
         return "adopt"
     return "decide" if parent is not None else "compact"
-
-
-def _members(
-    parent: int,
-    owners: Mapping[int, tuple[Export, Table]],
-    tasks: Mapping[int, str],
-    detected: Detected,
-) -> tuple[Member, ...]:
-    """Return all tables that this one may cover, each with the member directly above it."""
-    found = []
-    for number in detected.nominations.members(parent):
-        export, table = owners[number]
-        link = detected.nominations.links[number]
-        found.append(
-            Member(
-                task_id=tasks[number],
-                table_no=number,
-                table=table.table,
-                export_id=export.export_id,
-                relation=link.relation,
-                above=None if link.parent == parent else tasks[link.parent],
-            )
-        )
-    return tuple(found)
 
 
 def _skipped(

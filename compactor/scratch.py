@@ -7,7 +7,21 @@ import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What the work on one table may take: a folder, memory, and source bytes at a time."""
+
+    folder: Path
+    memory_bytes: int
+    chunk_bytes: int
+    """Source bytes that one chunk may have: the scratch limit with room for sorting."""
+
+    def below(self, name: str) -> Room:
+        return replace(self, folder=self.folder / name)
 
 
 @contextlib.contextmanager

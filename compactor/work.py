@@ -23,12 +23,13 @@ from .config import Config, parse_retain, parse_size
 from .errors import CompactorError
 from .finish import Finisher
 from .ledger import Ledger
-from .line import Limits, Outcome, TableLine
+from .line import Outcome, TableLine
 from .listing import objects_by_table
 from .members import Suspect
 from .model import PlanTable, TableResult
 from .prepare import Prepared, prepare
 from .progress import Progress
+from .scratch import Room
 from .settle import settle
 from .stock import Stock
 from .store.interface import Wanted
@@ -51,19 +52,14 @@ class Work:
         self._ledger = ledger
         self._folder = folder
         self._show = show
-        self._clock = clock
         self._by_id = {table.task_id: table for table in ledger.plan.tables}
         self._assigned = stock.detected.assigned
         self._objects: dict[int, list[Wanted]] = {}
-        self._finisher = Finisher(
-            ledger,
-            _archive_options(config),
-            control=stock.control,
-            prior=stock.prior.adoptable,
-            show=show,
-        )
+        options = _archive_options(config)
+        self._finisher = Finisher(ledger, stock, options, folder, show, clock)
         # room for the staged objects, the sorted table, its spill, the parts, and the next table
-        self._limits = Limits(
+        self._room = Room(
+            folder=folder,
             memory_bytes=int(config.limits.memory_bytes() * 0.75),
             chunk_bytes=config.limits.scratch_bytes() // 8,
         )
@@ -126,14 +122,14 @@ class Work:
         for table in later:
             if table.task_id in self._ledger.results or table.action == "adopt" or table.member_of:
                 continue
-            if table.source_bytes > self._limits.chunk_bytes:
+            if table.source_bytes > self._room.chunk_bytes:
                 return None
             wanted = self._objects.get(table.table_no, [])
             if not wanted:
                 continue
             folder = self._folder / table.task_id / "staged-0"
             store = self._ledger.stores.sources[table.source]
-            keep_bytes = self._limits.memory_bytes // 4
+            keep_bytes = self._room.memory_bytes // 4
             future = pool.submit(prepare, table, wanted, store, folder, self._show, keep_bytes)
             return table.task_id, future
         return None
@@ -145,7 +141,7 @@ class Work:
         result: TableResult | None
         try:
             if table.action == "adopt":
-                result = self._finisher.adopt(table, scratch, self._clock())
+                result = self._finisher.adopt(table)
                 if self._open_members(table):  # the killed run had not come to write them down
                     self._settle(table, self._compact(table, first))
             else:
@@ -154,9 +150,7 @@ class Work:
                 if result is not None:
                     seconds = round(time.monotonic() - begin, 3)
                     result = result.model_copy(update={"seconds": seconds})
-                    result = self._finisher.finish(
-                        table, result, outcome.parts, scratch, self._clock()
-                    )
+                    result = self._finisher.finish(table, result, outcome.parts)
                 if result is None or result.status != "failed":
                     # only now: a table that could not be finished covers nothing
                     self._settle(table, outcome)
@@ -169,8 +163,7 @@ class Work:
 
     def _compact(self, table: PlanTable, first: Future[Prepared] | None) -> Outcome:
         own = self._config.table(table.database, table.table)
-        folder = self._folder / table.task_id
-        folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / table.task_id).mkdir(parents=True, exist_ok=True)
         line = TableLine(
             table,
             store=self._ledger.stores.sources[table.source],
@@ -183,8 +176,7 @@ class Work:
                 target_bytes=parse_size(self._config.compact.target_file_size),
                 compression_level=self._config.compact.compression_level,
             ),
-            limits=self._limits,
-            folder=folder,
+            room=self._room.below(table.task_id),
             progress=self._show,
         )
         outcome = line.run(

@@ -329,7 +329,7 @@ def failed(folder: Path, export_id: str = "failed", status: str = "FAILED") -> E
     tables = {"public.done": partition_rows(1), "public.cut": partition_rows(100)}
     export.table("public.done", _PARTITION_COLUMNS, tables["public.done"], Layout(files=2))
     layout = Layout(files=2, success=False)
-    export.table("public.cut", _PARTITION_COLUMNS, tables["public.cut"], layout, listed=False)
+    export.table("public.cut", _PARTITION_COLUMNS, tables["public.cut"], layout, status=None)
     export.list_table("public.cut", _PARTITION_COLUMNS, ranges=9, done=2, status=status)
     return Exported(export.finish(), tables)
 
@@ -347,7 +347,7 @@ def inconsistent(folder: Path, export_id: str = "inconsistent") -> Exported:
         for n, name in enumerate(("fine", "unlisted", "short", "failed"))
     }
     for name, rows in tables.items():
-        export.table(name, _PARTITION_COLUMNS, rows, Layout(files=2), listed=False)
+        export.table(name, _PARTITION_COLUMNS, rows, Layout(files=2), status=None)
     export.list_table("public.fine", _PARTITION_COLUMNS, ranges=2)
     export.list_table("public.short", _PARTITION_COLUMNS, ranges=5, done=4)
     export.list_table("public.failed", _PARTITION_COLUMNS, ranges=2, status="FAILED")

@@ -213,15 +213,14 @@ class RdsExport:
         data: pa.Table | Sequence[pa.Table] | Mapping[str, pa.Table],
         layout: Layout = Layout(),
         *,
-        status: str = "COMPLETE",
-        listed: bool = True,
+        status: str | None = "COMPLETE",
         size_gb: float | None = None,
     ) -> Path:
         """Write one table (`public.orders`, MySQL `shop.orders`) and return its folder.
 
         `data` is the rows in order, spread evenly over the layout's folders; or one table per
         folder, as a partitioned parent has one folder per partition; or rows by folder name.
-        A table that is not `listed` is missing from the sidecars.
+        A table without `status` is missing from the sidecars.
         """
         schema = pa.schema([(c.name, c.arrow_type(self.engine)) for c in columns])
         folder = self.table_folder(name)
@@ -237,7 +236,7 @@ class RdsExport:
             for index, part in enumerate(layout.cut(_typed(rows, schema))):
                 parts.append((below / part_name(index + index // 7, job), part))
         _write_parts(parts)
-        if listed:
+        if status is not None:
             pages = -(-nbytes // _PAGE_BYTES) * _PAGE_BYTES / (1 << 30)
             size = pages if size_gb is None else size_gb
             self.list_table(name, columns, ranges=max(len(parts), 1), status=status, size_gb=size)
