@@ -37,7 +37,6 @@ class ArchiveOptions:
     mode: LockMode
     retain: tuple[int, Literal["d", "mo", "y"]]
     legal_hold: bool
-    storage_class: str
 
 
 def retain_until(moment: datetime, period: tuple[int, Literal["d", "mo", "y"]]) -> datetime:
@@ -93,7 +92,6 @@ def archive(
             metadata=metadata(item, result),
             only_if_absent=True,
             retention=retention,
-            storage_class=options.storage_class,
         )
         return locked(store, found, item, retention)
 
@@ -104,7 +102,6 @@ def archive(
             sha256=item.sha256,
             only_if_absent=True,
             retention=retention,
-            storage_class=options.storage_class,
         )
         return locked(store, found, item, retention)
 

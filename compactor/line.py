@@ -107,7 +107,6 @@ class TableLine:
         self.numbers: dict[str, int] = {}
         self.sums: decide.Sums = (0, 0, 0)
         self.schemas: list[pa.Schema] = []
-        self.source_sizes: list[int] = []
 
     def run(
         self,

@@ -37,7 +37,9 @@ def open_stores(config: Config) -> Stores:
     many = config.limits.concurrency
     refuse_overlap(config)
     sources = tuple(open_store(url, concurrency=many) for url in config.source.urls)
-    vault = open_store(config.archive.url, concurrency=many) if config.archive else None
-    if vault is not None:
+    vault = None
+    if config.archive is not None:
+        kind = config.archive.storage_class
+        vault = open_store(config.archive.url, concurrency=many, storage_class=kind)
         archive.preflight(vault)
     return Stores(sources, open_store(config.lake.url, concurrency=many), vault)

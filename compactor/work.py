@@ -203,5 +203,4 @@ def _archive_options(config: Config) -> ArchiveOptions | None:
         mode=config.archive.mode,
         retain=parse_retain(config.archive.retain),
         legal_hold=config.archive.legal_hold,
-        storage_class=config.archive.storage_class,
     )

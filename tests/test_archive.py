@@ -274,9 +274,7 @@ def test_a_table_that_is_not_proven_is_refused_by_the_archive_itself(
         status="done",
         checks=checks,
     )
-    options = ArchiveOptions(
-        mode="GOVERNANCE", retain=(30, "y"), legal_hold=False, storage_class="STANDARD"
-    )
+    options = ArchiveOptions(mode="GOVERNANCE", retain=(30, "y"), legal_hold=False)
     store = open_store(f"s3://{place.vault}/")
 
     with pytest.raises(VerificationFailed, match="not archived"):

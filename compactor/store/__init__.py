@@ -16,8 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["Store", "open_store"]
 
 
-def open_store(url: str, *, concurrency: int = 128, session: boto3.Session | None = None) -> Store:
+def open_store(
+    url: str,
+    *,
+    concurrency: int = 128,
+    storage_class: str | None = None,
+    session: boto3.Session | None = None,
+) -> Store:
     """Return the store of `s3://bucket/prefix/`, a local folder or a `file://` URL.
+
+    `storage_class` is for what is written to S3; None leaves it to the bucket.
 
     Nothing is asked of the network yet, but credentials and region must be configured.
     """
@@ -25,7 +33,7 @@ def open_store(url: str, *, concurrency: int = 128, session: boto3.Session | Non
     if scheme == "s3":
         from .s3 import S3Store  # boto3 and obstore take half a second to import
 
-        return S3Store(url, concurrency=concurrency, session=session)
+        return S3Store(url, concurrency=concurrency, storage_class=storage_class, session=session)
     if scheme in ("", "file"):
         from .local import LocalStore
 

@@ -135,7 +135,6 @@ class Store(Protocol):
         metadata: Mapping[str, str] | None = None,
         only_if_absent: bool = False,
         retention: Retention | None = None,
-        storage_class: str | None = None,
     ) -> Object:
         """Write one object in a single request and return it as the store describes it.
 

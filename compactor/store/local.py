@@ -176,7 +176,6 @@ class LocalStore:
         metadata: Mapping[str, str] | None = None,
         only_if_absent: bool = False,
         retention: Retention | None = None,
-        storage_class: str | None = None,
     ) -> Object:
         """Write one file, complete and on disk before it has its name."""
         if retention is not None:

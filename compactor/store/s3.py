@@ -35,6 +35,7 @@ class S3Store:
         url: str,
         *,
         concurrency: int = 128,
+        storage_class: str | None = None,
         session: boto3.Session | None = None,
         patience: Patience | None = None,
     ) -> None:
@@ -48,7 +49,7 @@ class S3Store:
         )
         self._lister = Lister(self._connection)
         self._bulk = Bulk(self._connection, self._prefix)
-        self._writer = Writer(self._connection, self._prefix)
+        self._writer = Writer(self._connection, self._prefix, storage_class)
 
     def list(self, prefix: str = "") -> Iterator[pa.Table]:
         """Yield every object whose key starts with `prefix`, in tables of some 20,000 rows."""
@@ -96,7 +97,6 @@ class S3Store:
         metadata: Mapping[str, str] | None = None,
         only_if_absent: bool = False,
         retention: Retention | None = None,
-        storage_class: str | None = None,
     ) -> Object:
         """Write one object, locked if asked, and return it as the store describes it."""
         return self._writer.put(
@@ -106,7 +106,6 @@ class S3Store:
             metadata=metadata or {},
             only_if_absent=only_if_absent,
             retention=retention,
-            storage_class=storage_class,
         )
 
     def check_lock_support(self) -> None:

@@ -53,11 +53,13 @@ _DAMAGED = {"BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest"}
 
 
 class Writer:
-    """Writes to one bucket. `prefix` goes before every key."""
+    """Writes to one bucket. `prefix` goes before every key; objects get `storage_class`, else the
+    bucket's default."""
 
-    def __init__(self, connection: Connection, prefix: str) -> None:
+    def __init__(self, connection: Connection, prefix: str, storage_class: str | None) -> None:
         self._connection = connection
         self._prefix = prefix
+        self._storage_class = storage_class
         self._can_lock = False
 
     def put(
@@ -69,7 +71,6 @@ class Writer:
         metadata: Mapping[str, str],
         only_if_absent: bool,
         retention: Retention | None,
-        storage_class: str | None,
     ) -> Object:
         """Write one object in one request, read it back, lock it if asked."""
         size = len(body) if isinstance(body, bytes) else body.stat().st_size
@@ -81,8 +82,8 @@ class Writer:
                 "ObjectLockRetainUntilDate": retention.until,
                 **({"ObjectLockLegalHoldStatus": "ON"} if retention.legal_hold else {}),
             }
-        if storage_class is not None:
-            request["StorageClass"] = storage_class
+        if self._storage_class is not None:
+            request["StorageClass"] = self._storage_class
         written = self._put_once(key, body, request, only_if_absent=only_if_absent)
         found = written.sha256 or written.metadata.get("sha256")
         if written.size_bytes != size or found != sha256:
