@@ -297,8 +297,11 @@ def write(
             sha256=file_sha256(path),
         )
 
-    with ThreadPoolExecutor((os.cpu_count() or 2) + 1, thread_name_prefix="write") as pool:
+    pool = ThreadPoolExecutor((os.cpu_count() or 2) + 1, thread_name_prefix="write")
+    try:
         yield from pool.map(run, jobs)
+    finally:  # who goes away does not want the other files
+        pool.shutdown(cancel_futures=True)
 
 
 def _ranges(

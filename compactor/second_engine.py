@@ -8,7 +8,6 @@ are read by Polars itself.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,15 +115,21 @@ def _joined(tables: Sequence[pa.Table]) -> list[pa.Table]:
     if not tables:
         return []
     try:
-        joined = pa.concat_tables(tables)
-    except pa.ArrowInvalid:
-        return [
-            table
-            for _, same in itertools.groupby(tables, key=lambda table: str(table.schema))
-            for table in _joined(list(same))
-        ]
+        return [_one_table(tables)]
+    except pa.ArrowInvalid:  # columns differ somewhere
+        alike: list[list[pa.Table]] = []
+        for table in tables:
+            if alike and table.schema.equals(alike[-1][0].schema):
+                alike[-1].append(table)
+            else:
+                alike.append([table])
+        return [_one_table(group) for group in alike]
+
+
+def _one_table(tables: Sequence[pa.Table]) -> pa.Table:
+    joined = pa.concat_tables(tables)
     # many tiny chunks cost more than their rows
-    return [joined.combine_chunks() if len(tables) > FEW_CHUNKS else joined]
+    return joined.combine_chunks() if len(tables) > FEW_CHUNKS else joined
 
 
 def _profile(values: pa.ChunkedArray, column: Profiled) -> ColumnProfile:

@@ -127,15 +127,17 @@ class Inspector:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._pending: list[Future[None]] = []
         self._handful: list[tuple[int, str | pa.Buffer]] = []
+        self._handful_bytes = 0
 
     def submit(self, index: int, source: str | pa.Buffer) -> None:
         """Take a file or its bytes; small ones are handed on by the handful."""
         self._handful.append((index, source))
-        if len(self._handful) >= HANDFUL or self._staged.wanted[index].size_bytes >= SMALL_BYTES:
+        self._handful_bytes += self._staged.wanted[index].size_bytes
+        if len(self._handful) >= HANDFUL or self._handful_bytes >= SMALL_BYTES:
             self._hand_on()
 
     def _hand_on(self) -> None:
-        handful, self._handful = self._handful, []
+        handful, self._handful, self._handful_bytes = self._handful, [], 0
         self._pending.append(self._pool.submit(self._inspect, handful))
 
     def finish(self) -> None:

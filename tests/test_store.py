@@ -432,6 +432,17 @@ def test_500_folders_take_few_requests() -> None:
     assert server.requests < 150
 
 
+def test_a_folder_in_a_folder_costs_one_request_each() -> None:
+    keys = [f"exports/one/shop/public.orders/1/part-{number:05d}" for number in range(1500)]
+    lister = object.__new__(s3_list.Lister)
+    server = SimulatedS3(keys, 1000)
+    lister._bucket, lister._threads, lister._client = "b", 1, server
+
+    assert sum(len(table) for table in lister.list("")) == 1500
+    # the first page, six looks for folders, and the two pages of the last one
+    assert server.requests <= 1 + 6 + 2
+
+
 # --- S3 -------------------------------------------------------------------------------------------
 
 
