@@ -59,7 +59,7 @@ def _warn_of_unused(config: Config, detected: detect.Detected) -> None:
     """Say which `[tables]` sections name no table: a slip of the pen must not be silent."""
     names = {f"{one.database}.{table.table}" for one in detected.exports for table in one.tables}
     for section in sorted(config.tables.keys() - names):
-        near = difflib.get_close_matches(section, names, 1)
+        near = difflib.get_close_matches(section, names, 1, cutoff=0.85)
         told = {"perhaps": near[0]} if near else {}
         warning("no table of this name in the sources", section=f'[tables."{section}"]', **told)
 
