@@ -33,7 +33,7 @@ from .errors import ObjectUnreadable, SourceError
 from .model import HIVE_NULL, Grain
 from .probe import SAMPLE_ROWS, probe, tune, tuned_from
 from .sql import query, rows
-from .staged_rows import typed_rows
+from .staged_rows import hashed_rows
 from .types import Rule
 
 if TYPE_CHECKING:
@@ -108,32 +108,6 @@ def fingerprint_text(rows: int, fingerprint: tuple[int, int]) -> str:
 
 
 # --- restore ----------------------------------------------------------------------------
-
-
-def hashed_rows(
-    rules: Sequence[Rule], day: exp.Expression, *, file_name: bool = False
-) -> exp.Select:
-    """Select dt, c*, h1, h2 and bad (the number of a column that failed, else NULL).
-
-    With `file_name`, also the local path that each row came from.
-    """
-    bad: exp.Expression = exp.null()
-    case = exp.Case()
-    for rule in rules:
-        if rule.parsed:
-            lossy = types.is_lossy(rule, exp.column(rule.scratch_name))
-            bad = case = case.when(lossy, exp.Literal.number(rule.no))
-    first, second = types.row_hashes([rule.scratch_name for rule in rules])
-    select = exp.select(
-        exp.alias_(day, "dt"),
-        *[exp.column(rule.scratch_name) for rule in rules],
-        exp.alias_(first, "h1"),
-        exp.alias_(second, "h2"),
-        exp.alias_(exp.cast(bad, "INTEGER"), "bad"),
-    )
-    if file_name:
-        select = select.select(exp.column("file_name"))
-    return select.from_(typed_rows(rules, file_name=file_name).subquery("t"))
 
 
 def find_rule(rules: Sequence[Rule], name: str | None) -> Rule | None:

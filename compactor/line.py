@@ -251,6 +251,8 @@ class TableLine:
                 )
             else:
                 loaded = compact.load(connection, staged.files, decided, self.options)
+            if staged.is_decoded:
+                verify.compare_readers(connection, loaded.rules, staged.read_twice(), self.evidence)
         except duckdb.OutOfMemoryException as error:
             raise StoreError(
                 f"{self.table.table}: DuckDB ran out of memory or scratch: {error}",

@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from . import compact, decide, staged_rows, types
+from . import decide, staged_rows, types
 from .model import Member
 from .scratch import Room
 from .sql import query, rows
@@ -176,7 +176,7 @@ def _hash(
     )
     staged_rows.open_source(connection, by_name=len({no for _, _, no in usable}) > 1)
     day = types.day(None, "none", "UTC")
-    hashed = compact.hashed_rows(rules, day, file_name=True).sql(dialect="duckdb")
+    hashed = staged_rows.hashed_rows(rules, day, file_name=True).sql(dialect="duckdb")
     connection.register("member_files", files)
     try:
         connection.execute(

@@ -35,6 +35,8 @@ HANDFUL = 32
 BATCH_ROWS = 65_536
 MANY_OBJECTS, TINY_BYTES = 500, 64 << 10
 """From so many objects of so few bytes on the average, rows are decoded once and kept."""
+READ_TWICE = 32
+"""Objects of such a table that DuckDB's own reader reads, too, to be compared with pyarrow's."""
 MAX_NAMED = 20
 """Unreadable objects named one by one; more are counted."""
 
@@ -90,6 +92,11 @@ class Staged:
             ):
                 chosen[schema_no] = index
         return [path for index in sorted(chosen.values()) if (path := self.paths[index])]
+
+    def read_twice(self) -> list[str]:
+        """Return the files that both readers are compared on: evenly spread over all."""
+        files = self.files
+        return files[:: -(-len(files) // READ_TWICE) or 1]
 
 
 class _ParquetFile(pq.ParquetFile):  # type: ignore[misc] # pyarrow has no types
@@ -259,7 +266,7 @@ def stage(
     finally:
         inspector.finish()
     # DuckDB looks at a sample in any case, and at all files if the rows could not be kept
-    needed = set(staged.sample()) if staged.is_decoded else set(staged.files)
+    needed = {*staged.sample(), *staged.read_twice()} if staged.is_decoded else {*staged.files}
     for index, body in bodies.items():
         path = staged.paths[index]
         if path in needed:

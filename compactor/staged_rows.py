@@ -1,6 +1,6 @@
-"""The rows of staged files, as DuckDB sees them: as delivered, and typed.
+"""The rows of staged files, as DuckDB sees them: as delivered, typed, and hashed.
 
-`staged(files)` is a temporary table macro; `typed_rows` selects from it by rules.
+`staged(files)` is a temporary table macro; `typed_rows` and `hashed_rows` select from it by rules.
 """
 
 from __future__ import annotations
@@ -46,3 +46,29 @@ def typed_rows(rules: Sequence[Rule], *, file_name: bool = False) -> exp.Select:
         delivered = delivered.select(exp.alias_(exp.column(FILE_NAME, quoted=True), "file_name"))
         typed = typed.select(exp.column("file_name"))
     return typed.from_(delivered.subquery("delivered"))
+
+
+def hashed_rows(
+    rules: Sequence[Rule], day: exp.Expression, *, file_name: bool = False
+) -> exp.Select:
+    """Select dt, c*, h1, h2 and bad (the number of a column that failed, else NULL).
+
+    With `file_name`, also the local path that each row came from.
+    """
+    bad: exp.Expression = exp.null()
+    case = exp.Case()
+    for rule in rules:
+        if rule.parsed:
+            lossy = types.is_lossy(rule, exp.column(rule.scratch_name))
+            bad = case = case.when(lossy, exp.Literal.number(rule.no))
+    first, second = types.row_hashes([rule.scratch_name for rule in rules])
+    select = exp.select(
+        exp.alias_(day, "dt"),
+        *[exp.column(rule.scratch_name) for rule in rules],
+        exp.alias_(first, "h1"),
+        exp.alias_(second, "h2"),
+        exp.alias_(exp.cast(bad, "INTEGER"), "bad"),
+    )
+    if file_name:
+        select = select.select(exp.column("file_name"))
+    return select.from_(typed_rows(rules, file_name=file_name).subquery("t"))

@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 from sqlglot import exp
 
-from . import types
+from . import staged_rows, types
 from .model import HIVE_NULL, Check, CheckStatus, Grain
 from .profile import (
     ColumnProfile,
@@ -65,6 +67,8 @@ class Evidence:
     stored_rows: int = 0
     lossy: dict[int, int] = field(default_factory=dict)
     """Rows in which the round trip of a column failed, by column number."""
+    read_twice: list[tuple[int, str, str]] = field(default_factory=list)
+    """(objects, fingerprint of their rows as pyarrow and as DuckDB decode them)"""
     digests: list[tuple[str, str, str | None, str]] = field(default_factory=list)
     """(partition, expected sha256, sha256 the store keeps, sha256 of the bytes read back)"""
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -74,6 +78,43 @@ class Evidence:
         target: dict[int, ColumnProfile] = getattr(self, f"{side}_profiles")
         for no, profile in profiles.items():
             target.setdefault(no, ColumnProfile()).merge(profile)
+
+
+# --- both readers on the same objects -------------------------------------------------------------
+
+
+def compare_readers(
+    connection: duckdb.DuckDBPyConnection,
+    rules: Sequence[Rule],
+    files: Sequence[str],
+    evidence: Evidence,
+) -> None:
+    """Let pyarrow and DuckDB decode some objects, and hash the rows of both.
+
+    For tables whose rows were decoded once only: damage shows in pyarrow's checksums, a reader that
+    reads wrongly shows here.
+    """
+    hashed = staged_rows.hashed_rows(rules, types.day(None, "none", "UTC")).subquery("hashed")
+    sums = exp.select(
+        exp.Count(this=exp.Star()),
+        exp.Sum(this=exp.column("h1")),
+        exp.Sum(this=exp.column("h2")),
+    )
+    sql = sums.from_(hashed).sql(dialect="duckdb")
+
+    def fingerprint() -> str:
+        rows, one, two = connection.execute(sql, {"files": list(files)}).fetchall()[0]
+        return f"{rows} rows, {int(one or 0):x}-{int(two or 0):x}"
+
+    staged_rows.open_source(connection, by_name=False)
+    by_duckdb = fingerprint()
+    staged_rows.use_decoded(connection, [_decoded(path) for path in files])
+    evidence.read_twice.append((len(files), fingerprint(), by_duckdb))
+
+
+def _decoded(path: str) -> pa.Table:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        return file.read()
 
 
 # --- 1. DuckDB reads the written files ------------------------------------------------------------
@@ -282,6 +323,14 @@ def _row_totals(evidence: Evidence) -> Iterable[Check]:
         total,
         f"source pages decoded with checksums (pyarrow); {taken}",
     )
+    for objects, by_pyarrow, by_duckdb in evidence.read_twice:
+        yield _equal(
+            "second_engine",
+            f"{objects} objects of the source, decoded twice",
+            by_pyarrow,
+            by_duckdb,
+            "decoded with checksums by pyarrow; decoded by DuckDB; typed and hashed by DuckDB",
+        )
     yield _equal(
         "second_engine",
         "rows in the lake",

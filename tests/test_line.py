@@ -29,7 +29,7 @@ from lines import (
     touch_new,
 )
 
-from compactor import pipeline
+from compactor import pipeline, verify
 from compactor.errors import SourceError
 from compactor.model import Plan, TableResult, to_json
 from compactor.sample_exports import Column, Layout, RdsExport
@@ -401,6 +401,42 @@ def test_a_date_column_that_stays_text_still_files_rows_by_their_day(tmp_path: P
 
 
 # --- larger than scratch --------------------------------------------------------------------------
+
+
+# --- many tiny objects ----------------------------------------------------------------------------
+
+
+def test_both_readers_agree_on_some_objects_of_a_table_that_is_decoded_once(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    _write(line, _events(1_040, days=3), files=520)
+    done = line.run(compact={"grain": "day"})
+    assert_good(done)
+    (table,) = done.result.tables
+    assert_same_rows(line, table)
+    (check,) = [check for check in table.checks if "decoded twice" in check.subject]
+    assert (check.name, check.status) == ("second_engine", "pass")
+    assert check.subject.startswith("31 objects")
+    assert check.expected == check.actual
+    assert check.expected.startswith("62 rows, ")
+
+
+def test_a_reader_that_reads_wrongly_fails_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(tmp_path)
+    _write(line, _events(1_040, days=3), files=520)
+    decoded = verify._decoded
+    monkeypatch.setattr(
+        verify,
+        "_decoded",
+        lambda path: decoded(path).set_column(0, "id", pa.array([7, 7], pa.int64())),
+    )
+    done = line.run(compact={"grain": "day"})
+    (table,) = done.result.tables
+    assert (table.status, done.exit_code) == ("failed", 5)
+    assert [c.subject for c in table.checks if c.status == "fail"] == [
+        "31 objects of the source, decoded twice"
+    ]
 
 
 def _in_chunks(folder: Path, **change: str) -> tuple[Line, pipeline.Done]:

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from small_tables import Taken, failed, options
 
-from compactor import archive, compact, lake, probe, staged_rows, types
+from compactor import archive, lake, probe, staged_rows, types
 from compactor.line import size_histogram
 from compactor.model import SIZE_EDGES, SourceColumn
 from compactor.sql import connect
@@ -95,7 +95,7 @@ class Hashing:
         staged_rows.open_source(self.connection, by_name=False)
         files = self.files([[]])
         self.rules, _ = probe.propose(self.connection, files, SCHEMA.names, ())
-        hashed = compact.hashed_rows(self.rules, types.day(None, "none", "UTC"))
+        hashed = staged_rows.hashed_rows(self.rules, types.day(None, "none", "UTC"))
         sums = [f"sum({name})::VARCHAR" for name in ("h1", "h2")]
         summed = types.exp.select("count(*)", *sums, dialect="duckdb").from_(hashed.subquery("t"))
         self.sql = summed.sql(dialect="duckdb")

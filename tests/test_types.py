@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from compactor import compact, probe, types
+from compactor import probe, staged_rows, types
 from compactor.model import Grain, SourceColumn
 from compactor.sql import connect
 from compactor.types import FileColumn, Rule, decimal_type, widens
@@ -203,5 +203,5 @@ def test_a_column_name_can_hold_sql_and_is_still_only_a_name() -> None:
     column = FileColumn(read_name=hostile, source_name=hostile, read_type="VARCHAR")
     (rule,), _ = types.rules([column], ())
     assert (rule.staged_name, rule.scratch_name) == ("s0", "c0")
-    sql = compact.hashed_rows([rule], types.day(None, "none", "UTC")).sql(dialect="duckdb")
+    sql = staged_rows.hashed_rows([rule], types.day(None, "none", "UTC")).sql(dialect="duckdb")
     assert '"x""); DROP TABLE sorted; --"' in sql
