@@ -56,7 +56,7 @@ def named(place: Place, result: RunResult) -> Mapping[str, Rows]:
     return found
 
 
-def all_done(place: Place, done: pipeline.Done) -> None:
+def assert_all_done(place: Place, done: pipeline.Done) -> None:
     assert (done.exit_code, done.result.status) == (0, "done"), by_name(done)
     assert named(place, done.result) == SHOP
     for name, wanted in SHOP.items():
@@ -87,7 +87,7 @@ def only_orders_failed(place: Place, done: pipeline.Done, *codes: int) -> str:
 def test_a_source_that_stumbles_is_read_all_the_same(delivered: Place, kind: Any) -> None:
     delivered.proxy.inject(kind, method="GET", key=BAD, times=2)
 
-    all_done(delivered, delivered.run())
+    assert_all_done(delivered, delivered.run())
 
 
 @pytest.mark.parametrize("kind", ["slow_down", "hang", "reset", "truncate"])
@@ -98,7 +98,7 @@ def test_a_listing_or_a_sidecar_that_stumbles_is_read_all_the_same(
     delivered.proxy.inject(kind, method="LIST", key=delivered.lake)
     delivered.proxy.inject(kind, method="GET", key=r".*/export_info_.*")
 
-    all_done(delivered, delivered.run())
+    assert_all_done(delivered, delivered.run())
 
 
 def run_with(place: Place, event: Callable[[], Any]) -> pipeline.Done:
@@ -214,7 +214,7 @@ def test_a_lake_and_an_archive_that_stumble_get_every_object_once(
     for key in (r"lock-.*\.parquet", "lock-.*/_control/.*", r".*/manifest\.json"):
         delivered.proxy.inject(kind, method="PUT", key=key)
 
-    all_done(delivered, delivered.run())
+    assert_all_done(delivered, delivered.run())
 
 
 def test_bytes_that_changed_on_the_way_back_from_the_lake_are_not_taken_for_proof(
@@ -267,7 +267,7 @@ def test_a_manifest_that_may_not_be_written_leaves_a_run_for_the_next_one(
 
     assert {table.status for table in done.result.tables} == {"adopted"}
     assert delivered.data_puts() == {}
-    all_done(delivered, done)
+    assert_all_done(delivered, done)
 
 
 # --- credentials, buckets, regions ----------------------------------------------------------------
