@@ -209,10 +209,17 @@ def restore(
     if doubtful:
         tuned = tune(tuned_from(plain, tuned), probe(connection, files, doubtful))
     loaded = load(connection, files, tuned, options)
-    if loaded.lossy:
-        facts = probe(connection, files, plain)
-        loaded = load(connection, files, tune(plain, facts), options)
-    return loaded
+    return load_again(connection, files, plain, options) if loaded.lossy else loaded
+
+
+def load_again(
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[str],
+    plain: Sequence[Rule],
+    options: CompactOptions,
+) -> Loaded:
+    """Load a table of which a value has failed its round trip, after a look at every value."""
+    return load(connection, files, tune(plain, probe(connection, files, plain)), options)
 
 
 # --- write -------------------------------------------------------------------------------------

@@ -4,6 +4,10 @@ In:  a planned table, the listing of its objects, the stores.
 Out: a `TableResult` whose checks have all been made, and verdicts on its members.
 IO:  source reads, scratch, lake writes and reads.
 
+A large table, or one of many tiny objects, is loaded while it is being staged: its rows are decoded
+once, for both engines. Where that does not work out (columns differ, a value does not survive the
+type that the first object suggested), it is loaded again from what was staged.
+
 A table larger than the scratch limit goes through in chunks: each chunk is staged, typed, sorted,
 written and read back by itself, and the evidence adds up. The types of such a table are decided
 from every value before the first chunk is written.
@@ -12,8 +16,10 @@ from every value before the first chunk is written.
 from __future__ import annotations
 
 import bisect
+import contextlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +30,7 @@ from . import compact, decide, probe, staged_rows, verify
 from .compact import CompactOptions, Loaded
 from .deposit import Deposit
 from .errors import ObjectUnreadable, SchemaDrift, StoreError, VerificationFailed
+from .feed import Feed
 from .members import Suspect, decide_members
 from .model import (
     HIVE_NULL,
@@ -36,11 +43,20 @@ from .model import (
     Severity,
     TableResult,
 )
-from .prepare import Prepared, blame, prepare, propose, refuse_unreadable, unified
+from .prepare import (
+    Coming,
+    Prepared,
+    begin,
+    blame,
+    prepare,
+    propose,
+    refuse_unreadable,
+    unified,
+)
 from .progress import Progress, Quiet
 from .scratch import Room
 from .second_engine import Profiled, source_columns
-from .sql import connect, query
+from .sql import connect, cursor, query
 from .stage import Staged, chunks, profile_again
 from .store.interface import Store, Wanted
 from .types import Rule
@@ -93,6 +109,7 @@ class TableLine:
         options: CompactOptions,
         room: Room,
         progress: Progress,
+        fail_on_lossy: bool = False,
     ) -> None:
         self.table = table
         self.store = store
@@ -101,6 +118,7 @@ class TableLine:
         self.room = room
         self.folder = room.folder
         self.progress = progress
+        self.fail_on_lossy = fail_on_lossy
         self.evidence = verify.Evidence(grain=options.grain)
         self.findings: list[Finding] = []
         self.rules: tuple[Rule, ...] = ()
@@ -113,11 +131,10 @@ class TableLine:
         wanted: Sequence[Wanted],
         members: Sequence[Suspect],
         *,
-        first: Prepared | None = None,
+        first: Coming | None = None,
         write: bool = True,
-        fail_on_lossy: bool = False,
     ) -> Outcome:
-        """Take the table through; `first` is its first chunk, if that was staged ahead.
+        """Take the table through; `first` is its first chunk, if that is on its way already.
 
         With `write` off, only the members are decided: the table itself was done earlier.
 
@@ -129,31 +146,34 @@ class TableLine:
             self.deposit.look()
         decided = self._decide_types(pieces) if len(pieces) > 1 else None
         verdicts: dict[str, decide.Verdict] = {}
-        for number, piece in enumerate(pieces):
-            chunk = first if number == 0 and first is not None else self._stage(piece, number)
-            refuse_unreadable(self.table, chunk.staged)
-            if not chunk.staged.files:
-                continue
-            with connect(
-                self._database(piece, number),
-                memory_bytes=self.room.memory_bytes,
-                spill=self.folder / f"{number}.spill",
-            ) as connection:
+        with ThreadPoolExecutor(1, thread_name_prefix="beside") as beside:
+            for number, piece in enumerate(pieces):
+                coming = first if number == 0 else None
+                coming = coming or self._begin(beside, piece, number)
+                connection = connect(
+                    self._database(piece, number),
+                    memory_bytes=self.room.memory_bytes,
+                    spill=self.folder / f"{number}.spill",
+                )
                 try:
-                    loaded = self._load(connection, chunk, decided, fail_on_lossy=fail_on_lossy)
-                except ObjectUnreadable as error:
-                    raise blame(self.table, chunk.staged, error) from error
-                if members:
-                    self._keep_hashes(connection, number)
-                    if number == len(pieces) - 1:
-                        verdicts = self._decide_members(connection, members)
-                if write:
-                    self._write(connection, loaded, chunk, number)
-            self._forget(f"{number}.duckdb", f"{number}.spill")
-            if write:
-                self._add_profiles(chunk)
-                self.deposit.read_back(self.rules, self.evidence)
-            shutil.rmtree(chunk.folder, ignore_errors=True)
+                    chunk, loaded = self._load(connection, coming, decided)
+                    compared = beside.submit(self._compare_readers, chunk.staged)
+                    if loaded is not None and members:
+                        self._keep_hashes(connection, number)
+                        if number == len(pieces) - 1:
+                            verdicts = self._decide_members(connection, members)
+                    if loaded is not None and write:
+                        self._write(connection, loaded, chunk, number)
+                finally:
+                    coming.feed.leave()
+                    closed = beside.submit(connection.close)  # gives back gigabytes: takes a while
+                if loaded is not None and write:
+                    self._add_profiles(chunk)
+                    self.deposit.read_back(self.rules, self.evidence)
+                compared.result()
+                closed.result()
+                chunk.staged.close()
+                self._forget(f"{number}.duckdb", f"{number}.spill", chunk.folder.name)
         self.deposit.empty_leftovers(self.rules, self.evidence)
         self._tell_about_columns()
         result = self._result(wanted, members, verdicts) if write else None
@@ -172,11 +192,10 @@ class TableLine:
 
     # --- staging and types ---
 
-    def _stage(self, piece: Sequence[Wanted], number: int) -> Prepared:
+    def _begin(self, pool: ThreadPoolExecutor, piece: Sequence[Wanted], number: int) -> Coming:
         self.progress.table(self.table.table, "staging", objects=len(piece))
         folder = self.folder / f"staged-{number}"
-        keep_bytes = self.room.memory_bytes // 4
-        return prepare(self.table, piece, self.store, folder, self.progress, keep_bytes)
+        return begin(pool, self.table, piece, self.store, folder, self.progress)
 
     def _decide_types(self, pieces: Sequence[Sequence[Wanted]]) -> tuple[Rule, ...]:
         """Look at every value of a table that is too large for scratch, before anything is written.
@@ -231,53 +250,120 @@ class TableLine:
     def _load(
         self,
         connection: duckdb.DuckDBPyConnection,
-        chunk: Prepared,
+        coming: Coming,
         decided: tuple[Rule, ...] | None,
-        *,
-        fail_on_lossy: bool,
-    ) -> Loaded:
+    ) -> tuple[Prepared, Loaded | None]:
+        """Fill the table `sorted`; None where there is no object at all."""
+        streamed = self._load_stream(connection, coming.feed, decided)
+        chunk = coming.prepared.result()
         staged = chunk.staged
+        refuse_unreadable(self.table, staged)
+        if not staged.files:
+            return chunk, None
         self.progress.table(self.table.table, "sorting", objects=len(staged.files))
         try:
-            plain = self._plain_rules(connection, staged)
-            if staged.is_decoded:
-                staged_rows.use_decoded(connection, staged.decoded)
-                self.evidence.decoded_once = True
-            if decided is None:
-                sample = staged.sample()
-                guess = chunk.tuned if chunk.plain == plain else None
-                loaded = compact.restore(
-                    connection, staged.files, plain, sample, self.options, guess
-                )
-            else:
-                loaded = compact.load(connection, staged.files, decided, self.options)
-            if staged.is_decoded:
-                verify.compare_readers(connection, loaded.rules, staged.read_twice(), self.evidence)
+            with self._translated(staged):
+                plain = self._plain_rules(connection, staged)
+                if not coming.feed.is_whole or chunk.plain != plain:
+                    streamed = None
+                loaded = self._load_staged(connection, chunk, plain, decided, streamed)
+        except ObjectUnreadable as error:
+            raise blame(self.table, staged, error) from error
+        self.rules = loaded.rules
+        self.schemas += [schema.to_arrow_schema() for schema in staged.schemas]
+        self._refuse_lossy(loaded)
+        self._count(staged, loaded)
+        return chunk, loaded
+
+    def _load_stream(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        feed: Feed,
+        decided: tuple[Rule, ...] | None,
+    ) -> Loaded | None:
+        """Load rows as they are decoded, typed as the first object suggests; None if not."""
+        first = feed.first()
+        if first is None:
+            return None
+        rules = decided or first.tuned
+        with self._translated(None):
+            seen = dict(staged_rows.use_decoded(connection, feed.reader()))
+            # where DuckDB's own reader sees other types, or every value is to be looked at first
+            if (
+                seen != dict(_shape(first.plain))
+                or (decided and _shape(decided) != _shape(first.plain))
+                or (not decided and any(rule.kept_text for rule in rules))
+            ):
+                feed.leave()
+                return None
+            self.progress.table(self.table.table, "sorting")
+            return compact.load(connection, [], rules, self.options)
+
+    def _load_staged(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        chunk: Prepared,
+        plain: tuple[Rule, ...],
+        decided: tuple[Rule, ...] | None,
+        streamed: Loaded | None,
+    ) -> Loaded:
+        """Return what was loaded while staging, if that is all and of the right types; else load.
+
+        Objects without a file of their own are decoded once more for that.
+        """
+        if streamed is not None and (decided or not streamed.lossy):
+            self.evidence.decoded_once = True
+            return streamed
+        staged = chunk.staged
+        if staged.pack is not None:
+            kept = len(staged.schemas) == 1 and staged_rows.keep_decoded(
+                connection, staged.reader(), _shape(plain)
+            )
+            self.evidence.decoded_once = kept
+            if not kept:
+                staged.unpack(staged.files)
+        if decided is not None:
+            return compact.load(connection, staged.files, decided, self.options)
+        if streamed is not None:
+            return compact.load_again(connection, staged.files, plain, self.options)
+        guess = chunk.tuned if chunk.plain == plain else None
+        return compact.restore(
+            connection, staged.files, plain, staged.sample(), self.options, guess
+        )
+
+    def _compare_readers(self, staged: Staged) -> None:
+        """Let DuckDB decode some objects, too, of a table that was decoded once."""
+        if not self.evidence.decoded_once:
+            return
+        try:
+            with self._translated(staged), cursor() as connection:
+                verify.compare_readers(connection, self.rules, staged.read_twice(), self.evidence)
+        except ObjectUnreadable as error:
+            raise blame(self.table, staged, error) from error
+
+    @contextlib.contextmanager
+    def _translated(self, staged: Staged | None) -> Iterator[None]:
+        """Turn DuckDB's errors into ours; scratch paths become keys."""
+        try:
+            yield
         except duckdb.OutOfMemoryException as error:
             raise StoreError(
                 f"{self.table.table}: DuckDB ran out of memory or scratch: {error}",
                 hint="raise limits.memory or limits.scratch, or free disk in limits.scratch_dir",
             ) from error
         except duckdb.Error as error:
-            keys = {
-                path: item.key
-                for path, item in zip(staged.paths, staged.wanted, strict=True)
-                if path is not None
-            }
+            there = zip(staged.paths, staged.wanted, strict=True) if staged else ()
+            keys = {path: item.key for path, item in there if path is not None}
             raise compact.translate(error, keys) from error
-        finally:
-            staged.decoded = []  # taken over: its memory is needed for sorting
-        self.rules = loaded.rules
-        self.schemas += [schema.to_arrow_schema() for schema in staged.schemas]
+
+    def _refuse_lossy(self, loaded: Loaded) -> None:
         kept = [rule for rule in loaded.rules if rule.kept_text]
-        if kept and fail_on_lossy:
+        if kept and self.fail_on_lossy:
             names = ", ".join(f"{rule.source_name} ({rule.kept_values} values)" for rule in kept)
             raise VerificationFailed(
                 f"{self.table.table}: these columns cannot be restored without loss: {names}",
                 hint='set on_lossy = "keep_text" for this table to keep them as delivered',
             )
-        self._count(staged, loaded)
-        return loaded
 
     def _count(self, staged: Staged, loaded: Loaded) -> None:
         evidence = self.evidence

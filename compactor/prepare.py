@@ -8,6 +8,7 @@ IO:  source reads, scratch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +18,12 @@ import pyarrow.parquet as pq
 
 from . import probe, staged_rows, types
 from .errors import ObjectUnreadable, SchemaDrift
+from .feed import Feed, First
 from .model import PlanTable
 from .progress import Progress
 from .second_engine import Profiled, source_columns
 from .sql import cursor
-from .stage import MAX_NAMED, Staged, stage
+from .stage import MAX_NAMED, Staged, goes_once, stage
 from .store.interface import Store, Wanted
 from .types import Rule
 
@@ -37,13 +39,36 @@ class Prepared:
     """What the first file said of the types."""
 
 
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A chunk on its way to scratch. Whoever does not load it must `feed.leave()`."""
+
+    feed: Feed
+    prepared: Future[Prepared]
+
+
+def begin(
+    pool: Executor,
+    table: PlanTable,
+    wanted: Sequence[Wanted],
+    store: Store,
+    folder: Path,
+    progress: Progress,
+) -> Coming:
+    """Let `pool` prepare a chunk, and pass its rows on as they are decoded if it is a large one."""
+    feed = Feed()
+    if not goes_once(wanted):
+        feed.void()
+    return Coming(feed, pool.submit(prepare, table, wanted, store, folder, progress, feed))
+
+
 def prepare(
     table: PlanTable,
     wanted: Sequence[Wanted],
     store: Store,
     folder: Path,
     progress: Progress,
-    keep_bytes: int = 0,
+    feed: Feed | None = None,
 ) -> Prepared:
     """Stage one chunk. The first file tells how the second engine types the columns."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,12 +85,19 @@ def prepare(
             except duckdb.Error as error:
                 raise ObjectUnreadable(f"{path.name} cannot be read: {error}") from error
         tuned = probe.tune(plain, facts)
+        if feed is not None:
+            schema = pq.read_schema(path).remove_metadata()
+            feed.open(First(schema=schema, plain=plain, tuned=tuned))
         return source_columns(tuned)
 
     def advance(objects: int, size: int) -> None:
         progress.advance(size)
 
-    staged = stage(store, wanted, folder, profile_as, advance, keep_bytes)
+    try:
+        staged = stage(store, wanted, folder, profile_as, advance, feed)
+    finally:
+        if feed is not None:
+            feed.close()
     return Prepared(staged=staged, folder=folder, plain=plain, tuned=tuned)
 
 

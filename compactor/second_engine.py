@@ -50,44 +50,31 @@ FEW_CHUNKS = 8
 
 
 class Profiler:
-    """Collects Arrow tables and profiles them, in batches of bounded size.
+    """Takes Arrow tables and profiles them, in batches of bounded size."""
 
-    With `keep_bytes`, the tables are also kept, up to that size; `keeps` turns False, and nothing
-    is kept, where they are larger.
-    """
-
-    def __init__(
-        self, columns: Sequence[Profiled], batch_bytes: int = 16 << 20, keep_bytes: int = 0
-    ) -> None:
+    def __init__(self, columns: Sequence[Profiled], batch_bytes: int = 16 << 20) -> None:
         self.columns = columns
         self.rows = 0
         self.profiles = {column.no: ColumnProfile() for column in columns}
-        self.kept: list[pa.Table] = []
-        self.keeps = keep_bytes > 0
-        self._keep_bytes = keep_bytes
-        self._kept_bytes = 0
         self._batch_bytes = batch_bytes
         self._waiting: list[pa.Table] = []
         self._waiting_bytes = 0
 
-    def add(self, tables: Sequence[pa.Table]) -> None:
-        """Take some tables; they are joined at once, while they are in the processor's cache."""
-        self.rows += sum(table.num_rows for table in tables)
-        if not self.columns and not self.keeps:
+    def add(self, table: pa.Table) -> None:
+        self.rows += table.num_rows
+        if not self.columns:
             return
-        for table in _joined(tables):
-            self._waiting.append(table)
-            self._waiting_bytes += table.nbytes
+        self._waiting.append(table)
+        self._waiting_bytes += table.nbytes
         if self._waiting_bytes >= self._batch_bytes:
             self.flush()
 
     def flush(self) -> None:
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        for table in _joined(waiting):
+        for table in joined(waiting):
             self._take(table)
 
     def _take(self, table: pa.Table) -> None:
-        self._keep(table)
         present = set(table.schema.names)
         columns = [column for column in self.columns if column.name in present]
         # names from exports are hostile: inside Polars, too, columns are called by number
@@ -97,20 +84,12 @@ class Profiler:
             values = table.column(f"c{column.no}")
             self.profiles[column.no].merge(_profile(values, column))
 
-    def _keep(self, table: pa.Table) -> None:
-        if not self.keeps:
-            return
-        self.kept.append(table)
-        self._kept_bytes += table.nbytes
-        if self._kept_bytes > self._keep_bytes:
-            self.keeps, self.kept = False, []
-
     def result(self) -> dict[int, ColumnProfile]:
         self.flush()
         return self.profiles
 
 
-def _joined(tables: Sequence[pa.Table]) -> list[pa.Table]:
+def joined(tables: Sequence[pa.Table]) -> list[pa.Table]:
     """Join tables whose columns are the same; comparing each with the next costs more than that."""
     if not tables:
         return []
@@ -139,6 +118,8 @@ def _profile(values: pa.ChunkedArray, column: Profiled) -> ColumnProfile:
     given = len(values) - values.null_count
     if given == 0:
         return ColumnProfile()
+    if kind == "text" and pa.types.is_string(values.type):
+        return _text_profile(values)
     try:
         typed = _typed(values, column)
     except (pl.exceptions.PolarsError, pa.ArrowException):
@@ -171,6 +152,19 @@ def _profile(values: pa.ChunkedArray, column: Profiled) -> ColumnProfile:
         case "other":
             pass
     return result
+
+
+def _text_profile(values: pa.ChunkedArray) -> ColumnProfile:
+    """Profile text that is not typed: Arrow does without the copy that Polars' own form needs."""
+    import pyarrow.compute as pc
+
+    bounds = pc.min_max(values)
+    return ColumnProfile(
+        values=len(values) - values.null_count,
+        low=bounds["min"].as_buffer().to_pybytes(),
+        high=bounds["max"].as_buffer().to_pybytes(),
+        total=pc.sum(pc.binary_length(values)).as_py(),
+    )
 
 
 def _may_wrap(profile: ColumnProfile) -> bool:

@@ -27,10 +27,34 @@ def open_source(connection: duckdb.DuckDBPyConnection, *, by_name: bool) -> None
     connection.execute(query("compact/staged_by_name" if by_name else "compact/staged"))
 
 
-def use_decoded(connection: duckdb.DuckDBPyConnection, tables: Sequence[pa.Table]) -> None:
-    """Let the macro staged(files) give rows that are decoded already, whatever its argument."""
-    connection.register("decoded_rows", pa.concat_tables(tables))
+def use_decoded(
+    connection: duckdb.DuckDBPyConnection, rows: pa.Table | pa.RecordBatchReader
+) -> list[tuple[str, str]]:
+    """Let the macro staged(files) give rows that are decoded already, whatever its argument.
+
+    Returns names and types of the columns, as DuckDB sees them. A reader gives its rows once.
+    """
+    connection.register("decoded_rows", rows.schema.empty_table())
+    columns = connection.execute(query("compact/describe_decoded")).fetchall()
+    connection.register("decoded_rows", rows)
     connection.execute(query("compact/staged_decoded"))
+    return [(name, kind) for name, kind, *_ in columns]
+
+
+def keep_decoded(
+    connection: duckdb.DuckDBPyConnection,
+    reader: pa.RecordBatchReader,
+    expected: Sequence[tuple[str, str]],
+) -> bool:
+    """Let the macro staged(files) give a reader's rows, as often as they are wanted.
+
+    Returns False, and takes nothing, where DuckDB sees other columns than expected.
+    """
+    if dict(use_decoded(connection, reader)) != dict(expected):
+        return False
+    connection.execute(query("compact/keep_decoded"))
+    connection.execute(query("compact/staged_kept"))
+    return True
 
 
 def typed_rows(rules: Sequence[Rule], *, file_name: bool = False) -> exp.Select:

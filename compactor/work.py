@@ -13,7 +13,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from .line import Outcome, TableLine
 from .listing import objects_by_table
 from .members import Suspect
 from .model import PlanTable, TableResult
-from .prepare import Prepared, prepare
+from .prepare import Coming, begin
 from .progress import Progress
 from .scratch import Room
 from .settle import settle
@@ -73,14 +73,22 @@ class Work:
         numbers |= {member.table_no for table in tables for member in table.members}
         self._objects = objects_by_table(self._assigned, numbers)
         self._show.begin(len(tables), sum(table.source_bytes for table in tables))
+        ahead: tuple[str, Coming] | None = None
         with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
-            ahead: tuple[str, Future[Prepared]] | None = None
-            for place, table in enumerate(tables):
-                if table.task_id in self._ledger.results:
-                    continue  # covered by its parent meanwhile
-                first = ahead[1] if ahead and ahead[0] == table.task_id else None
-                ahead = self._stage_ahead(pool, tables[place + 1 :])
-                self._one(table, first)
+            try:
+                for place, table in enumerate(tables):
+                    if table.task_id in self._ledger.results:
+                        continue  # covered by its parent meanwhile
+                    first = ahead[1] if ahead and ahead[0] == table.task_id else None
+                    if ahead and first is None:
+                        ahead[1].feed.leave()
+                    if first is None and table.action != "adopt":
+                        first = self._begin(pool, table)
+                    ahead = self._begin_ahead(pool, tables[place + 1 :])
+                    self._one(table, first)
+            finally:
+                if ahead:
+                    ahead[1].feed.leave()
 
     def _depths(self) -> dict[str, int]:
         """Return how many tables are above each one that may cover it: a parent may be a member."""
@@ -115,26 +123,30 @@ class Work:
                 is_any_open |= is_open
         return suspects if is_any_open else []
 
-    def _stage_ahead(
+    def _begin_ahead(
         self, pool: ThreadPoolExecutor, later: Sequence[PlanTable]
-    ) -> tuple[str, Future[Prepared]] | None:
+    ) -> tuple[str, Coming] | None:
         """Bring the next table to scratch while this one is being worked on."""
         for table in later:
             if table.task_id in self._ledger.results or table.action == "adopt" or table.member_of:
                 continue
             if table.source_bytes > self._room.chunk_bytes:
                 return None
-            wanted = self._objects.get(table.table_no, [])
-            if not wanted:
-                continue
-            folder = self._folder / table.task_id / "staged-0"
-            store = self._ledger.stores.sources[table.source]
-            keep_bytes = self._room.memory_bytes // 4
-            future = pool.submit(prepare, table, wanted, store, folder, self._show, keep_bytes)
-            return table.task_id, future
+            coming = self._begin(pool, table)
+            if coming is not None:
+                return table.task_id, coming
         return None
 
-    def _one(self, table: PlanTable, first: Future[Prepared] | None) -> None:
+    def _begin(self, pool: ThreadPoolExecutor, table: PlanTable) -> Coming | None:
+        """Start to bring a table to scratch that is not cut into chunks."""
+        wanted = self._objects.get(table.table_no, [])
+        if not wanted or table.source_bytes > self._room.chunk_bytes:
+            return None
+        folder = self._folder / table.task_id / "staged-0"
+        store = self._ledger.stores.sources[table.source]
+        return begin(pool, table, wanted, store, folder, self._show)
+
+    def _one(self, table: PlanTable, first: Coming | None) -> None:
         """Take one table through; an error is kept with the table, and the next one goes on."""
         begin = time.monotonic()
         scratch = self._folder / table.task_id
@@ -156,12 +168,15 @@ class Work:
                     self._settle(table, outcome)
         except CompactorError as error:
             result = self._ledger.fail(table, error)
+        finally:
+            if first is not None:
+                first.feed.leave()
         if result is not None:
             self._ledger.results[table.task_id] = result
             self._show.table(table.table, result.status, rows=result.output_rows)
         shutil.rmtree(scratch, ignore_errors=True)
 
-    def _compact(self, table: PlanTable, first: Future[Prepared] | None) -> Outcome:
+    def _compact(self, table: PlanTable, first: Coming | None) -> Outcome:
         own = self._config.table(table.database, table.table)
         (self._folder / table.task_id).mkdir(parents=True, exist_ok=True)
         line = TableLine(
@@ -178,13 +193,13 @@ class Work:
             ),
             room=self._room.below(table.task_id),
             progress=self._show,
+            fail_on_lossy=own.on_lossy == "fail",
         )
         outcome = line.run(
             self._objects.get(table.table_no, []),
             self._open_members(table),
-            first=first.result() if first else None,
+            first=first,
             write=table.action not in ("done", "adopt"),
-            fail_on_lossy=own.on_lossy == "fail",
         )
         self._ledger.findings += outcome.findings
         return outcome
