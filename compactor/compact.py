@@ -18,7 +18,6 @@ the files that are read back.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +31,7 @@ from . import types
 from .errors import ObjectUnreadable, SourceError
 from .model import HIVE_NULL, Grain
 from .probe import SAMPLE_ROWS, probe, tune, tuned_from
+from .scratch import file_sha256
 from .sql import query, rows
 from .staged_rows import hashed_rows
 from .types import Rule
@@ -324,11 +324,6 @@ def _row_group_rows(connection: duckdb.DuckDBPyConnection, loaded: Loaded) -> in
         width = sum(average or 0 for average in averages) + 4 * len(texts)
     width += 8 * (len(loaded.rules) - len(texts))
     return max(122_880, min(4_000_000, int(ROW_GROUP_BYTES / max(width, 1))))
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def translate(error: Exception, files: Mapping[str, str]) -> ObjectUnreadable:

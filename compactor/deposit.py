@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from . import compact, lake, verify
+from . import lake, verify
 from .compact import Part
 from .errors import StoreError
 from .model import PlanTable, StoredObject
+from .scratch import file_sha256
 from .sql import cursor, query
 from .store.interface import Object, Store, Wanted
 from .types import Rule
@@ -164,5 +165,5 @@ def _empty_part(model: str, path: Path, value: str, number: int) -> Part:
         path=path,
         rows=0,
         size_bytes=path.stat().st_size,
-        sha256=compact.file_sha256(path),
+        sha256=file_sha256(path),
     )

@@ -33,7 +33,7 @@ from .model import SIZE_EDGES, Export, Finding, Table
 from .nominate import nominate
 from .readers import READERS
 from .readers.interface import ExportFacts, Reader, any_of
-from .sql import connect, cursor, query, rows
+from .sql import cursor, query, rows, workspace
 
 if TYPE_CHECKING:
     import duckdb
@@ -59,7 +59,7 @@ def detect(
     earlier call on the same inventory, with rows from `scan.footers`. Above `memory_bytes`, scratch
     is used.
     """
-    with connect(spill=scratch, memory_bytes=memory_bytes) as connection:
+    with workspace(scratch, memory_bytes) as connection:
         patterns = _prepare(connection, inventory)
         roots = _roots(connection, inventory)
         folders: dict[int, list[dict[str, Any]]] = {}

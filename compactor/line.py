@@ -260,7 +260,8 @@ class TableLine:
         refuse_unreadable(self.table, staged)
         if not staged.files:
             return chunk, None
-        self.progress.table(self.table.table, "sorting", objects=len(staged.files))
+        if streamed is None:
+            self.progress.table(self.table.table, "sorting", objects=len(staged.files))
         try:
             with self._translated(staged):
                 plain = self._plain_rules(connection, staged)

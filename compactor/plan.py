@@ -36,7 +36,7 @@ from .model import (
     digest,
     snapshot_text,
 )
-from .sql import connect, rows
+from .sql import rows, workspace
 
 if TYPE_CHECKING:
     import duckdb
@@ -127,7 +127,7 @@ def plan(
     Raises: ConfigError if a configured column does not exist in its table.
     """
     spill = detected.assigned.parent
-    with connect(spill=spill, memory_bytes=memory_bytes) as connection:
+    with workspace(spill, memory_bytes) as connection:
         assigned = {"assigned": str(detected.assigned)}
         digests = {
             row["table_no"]: f"{row['objects']}-{row['lanes']}"

@@ -23,7 +23,7 @@ from .inventory import INVENTORY_SCHEMA, Inventory
 from .model import DateStats, Export, Table
 from .readers import READERS
 from .readers.interface import any_of
-from .sql import connect, cursor, query, rows
+from .sql import cursor, query, rows, workspace
 from .store.interface import LISTING_SCHEMA, Store, Wanted
 
 __all__ = ["Inventory", "footers", "sample", "scan"]
@@ -46,7 +46,7 @@ def scan(stores: Sequence[Store], scratch: Path) -> Inventory:
     _refuse_overlap(urls)
     listing = scratch / "listing.parquet"
     objects = _write_listing(stores, listing)
-    with connect(spill=scratch) as connection:
+    with workspace(scratch) as connection:
         patterns = any_of(tuple(itertools.chain.from_iterable(r.control for r in READERS)))
         found = rows(connection, "scan/control", {"listing": str(listing), "control": patterns})
     wanted = [(row["source"], row["key"]) for row in found if row["size_bytes"] <= CONTROL_BYTES]

@@ -65,6 +65,23 @@ def cursor() -> duckdb.DuckDBPyConnection:
     return shared
 
 
+def workspace(spill: Path, memory_bytes: int | None = None) -> duckdb.DuckDBPyConnection:
+    """Open a connection for temporary tables that may be large, in the engine that all share.
+
+    Where that engine has spilled to another folder before, one of its own is started.
+    """
+    shared = cursor()
+    try:
+        shared.execute("SET temp_directory = $folder", {"folder": str(spill)})
+    except duckdb.Error:
+        shared.close()
+        return connect(spill=spill, memory_bytes=memory_bytes)
+    if memory_bytes is not None:
+        limit = f"{memory_bytes // (1 << 20)}MiB"
+        shared.execute("SET memory_limit = $limit", {"limit": limit})
+    return shared
+
+
 @functools.cache
 def _engine() -> duckdb.DuckDBPyConnection:
     engine = connect()

@@ -37,7 +37,7 @@ from .store.interface import Store, Wanted
 SMALL_BYTES = 256 << 10
 """Objects below this are read at once and decoded by the handful."""
 HANDFUL = 32
-BATCH_ROWS = 65_536
+BATCH_ROWS = 122_880
 MAX_WAITING = 256
 """Handfuls that may wait to be decoded."""
 MANY_OBJECTS, TINY_BYTES = 500, 64 << 10

@@ -11,8 +11,9 @@ result. Whoever calls decides that a failed check stops the table.
 
 from __future__ import annotations
 
-import hashlib
+import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from .profile import (
     merge_metrics,
     sql_metrics,
 )
+from .scratch import file_sha256
 from .second_engine import output_columns, scan_written
 from .sql import query, rows
 from .types import Rule
@@ -250,9 +252,9 @@ def read_stored(
     import polars as pl
 
     good = []
-    for value, path, expected, kept in stored:
-        with path.open("rb") as file:
-            read = hashlib.file_digest(file, "sha256").hexdigest()
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="digest") as pool:
+        digests = pool.map(file_sha256, [path for _, path, _, _ in stored])
+    for (value, path, expected, kept), read in zip(stored, digests, strict=True):
         evidence.digests.append((value, expected, kept, read))
         if read == expected:
             good.append(path)

@@ -97,7 +97,7 @@ class Taken:
             self.evidence.source.add("", 0, (0, 0))
         profiler = Profiler(source_columns(self.loaded.rules))
         for path in files:
-            profiler.add([pq.read_table(path)])
+            profiler.add(pq.read_table(path))
         self.evidence.merge_profiles("source", profiler.result())
         self.values = {str(part.path): part.value for part in self.parts}
 

@@ -231,8 +231,8 @@ def test_values_that_the_second_engine_cannot_type_are_counted_not_dropped() -> 
         [FileColumn(read_name="x", source_name="x", read_type="VARCHAR")], columns(x="date")
     )
     profiler = Profiler(source_columns([rule]))
-    profiler.add([pa.table({"x": ["2024-01-01", "infinity", "0044-03-15 BC", None]})])
-    profiler.add([pa.table({"x": pa.array([1, 2], pa.int64())})])
+    profiler.add(pa.table({"x": ["2024-01-01", "infinity", "0044-03-15 BC", None]}))
+    profiler.add(pa.table({"x": pa.array([1, 2], pa.int64())}))
     found = profiler.result()[rule.no]
     assert profiler.rows == 6
     assert (found.values + found.unparsed, found.unparsed) == (5, 4)
@@ -243,7 +243,7 @@ def test_the_size_of_batches_does_not_change_a_profile(batch_bytes: int) -> None
     column = Profiled(no=0, name="x", type_name="BIGINT")
     profiler = Profiler([column], batch_bytes=batch_bytes)
     for start in range(0, 1000, 10):
-        profiler.add([pa.table({"x": pa.array(range(start, start + 10), pa.int64())})])
+        profiler.add(pa.table({"x": pa.array(range(start, start + 10), pa.int64())}))
     found = profiler.result()[0]
     assert (found.values, found.low, found.high, found.total) == (1000, 0, 999, 499_500)
 
