@@ -17,6 +17,7 @@ import make_exports as make
 import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from lines import (
     NULL_DAY,
@@ -29,7 +30,7 @@ from lines import (
     touch_new,
 )
 
-from compactor import pipeline, verify
+from compactor import compact, feed, lake, pipeline, stage, verify
 from compactor.errors import SourceError
 from compactor.model import Plan, TableResult, to_json
 from compactor.sample_exports import Column, Layout, RdsExport
@@ -437,6 +438,109 @@ def test_a_reader_that_reads_wrongly_fails_the_table(
     assert [c.subject for c in table.checks if c.status == "fail"] == [
         "31 objects of the source, decoded twice"
     ]
+
+
+# --- loaded while being staged --------------------------------------------------------------------
+
+
+def _once(line: Line, monkeypatch: pytest.MonkeyPatch) -> pipeline.Done:
+    """Run a table that counts as large, so that its rows are decoded once."""
+    monkeypatch.setattr(stage, "STREAM_BYTES", 1)
+    return line.run(compact={"grain": "day"})
+
+
+def _decoded_twice(table: TableResult) -> list[str]:
+    return [check.status for check in table.checks if "decoded twice" in check.subject]
+
+
+def test_a_large_table_is_loaded_while_it_is_being_staged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(tmp_path)
+    _write(line, _events(200_000, days=3), files=2)
+    again: list[object] = []
+    monkeypatch.setattr(compact, "restore", lambda *_: again.append(1))
+    done = _once(line, monkeypatch)
+    assert_good(done)
+    assert not again
+    (table,) = done.result.tables
+    assert _decoded_twice(table) == ["pass"]
+    assert_same_rows(line, table)
+
+
+@pytest.mark.parametrize("value", ["infinity", "2026-08-30 12:00:00.1234567+00"])
+def test_a_value_that_the_first_object_did_not_announce_has_the_table_loaded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    line = Line(tmp_path)
+    rows = _events(2_000, days=3)
+    texts = [*rows["at"].to_pylist()[:-1], value]
+    _write(line, rows.set_column(1, "at", [texts]), files=4)
+    done = _once(line, monkeypatch)
+    assert_good(done)
+    (table,) = done.result.tables
+    assert {c.name: (c.type, c.kept_values) for c in table.columns}["at"] == ("VARCHAR", 1)
+    assert_same_rows(line, table)
+
+
+def test_columns_that_differ_are_matched_by_name_though_loading_had_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(tmp_path)
+    export = RdsExport(line.source, "events", make.SNAPSHOT)
+    rows = _events(2_000, days=3)
+    export.table("public.events", _EVENTS, rows, Layout(files=4))
+    export.finish()
+    last = max(line.source.rglob("*.parquet"))
+    pq.write_table(pq.read_table(last).select(["amount", "text", "id", "at"]), last)
+    done = _once(line, monkeypatch)
+    assert_good(done)
+    (table,) = done.result.tables
+    assert_same_rows(line, table)
+
+
+def test_an_object_that_cannot_be_read_stops_a_table_whose_loading_had_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(tmp_path)
+    _write(line, _events(2_000, days=3), files=4)
+    last = max(line.source.rglob("*.parquet"))
+    last.write_bytes(last.read_bytes()[:-100])
+    done = _once(line, monkeypatch)
+    (table,) = done.result.tables
+    assert (table.status, done.exit_code) == ("failed", 3)
+    assert last.name in str(told(done.result, "unreadable_object")[0])
+
+
+def test_a_table_that_fails_at_once_leaves_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows, and those of the next table, are more than may wait between decoder and loader."""
+    monkeypatch.setattr(feed.Feed.__init__, "__defaults__", (1_000,))
+    line = Line(tmp_path)
+    export = RdsExport(line.source, "events", make.SNAPSHOT)
+    for name in ("a", "b", "c"):
+        export.table(f"public.{name}", _EVENTS, _events(4_000, days=3), Layout(files=4))
+    export.finish()
+    monkeypatch.setattr(stage, "STREAM_BYTES", 1)
+    foreign = line.lake / lake.table_prefix("shop", "public.a", make.SNAPSHOT) / "foreign.parquet"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(b"somebody else's")
+    done = line.run(compact={"grain": "day"})
+    tables = by_name(done.result)
+    assert [tables[f"public.{name}"].status for name in "abc"] == ["failed", "done", "done"]
+    assert_same_rows(line, tables["public.c"])
+
+
+def test_a_table_larger_than_scratch_is_decoded_once_for_each_of_its_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "STREAM_BYTES", 1)
+    line, done = _in_chunks(tmp_path)
+    assert_good(done)
+    (table,) = done.result.tables
+    assert _decoded_twice(table) == ["pass"] * 6
+    assert_same_rows(line, table)
 
 
 def _in_chunks(folder: Path, **change: str) -> tuple[Line, pipeline.Done]:
