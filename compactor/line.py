@@ -320,7 +320,7 @@ class TableLine:
             kept = len(staged.schemas) == 1 and staged_rows.keep_decoded(
                 connection, staged.reader(), _shape(plain)
             )
-            self.evidence.decoded_once = kept
+            self.evidence.decoded_once |= kept
             if not kept:
                 staged.unpack(staged.files)
         if decided is not None:

@@ -83,6 +83,7 @@ class Work:
                     if ahead and first is None:
                         ahead[1].feed.leave()
                     if first is None and table.action != "adopt":
+                        self._show.table(table.table, "staging", objects=table.source_files)
                         first = self._begin(pool, table)
                     ahead = self._begin_ahead(pool, tables[place + 1 :])
                     self._one(table, first)
