@@ -52,6 +52,7 @@ class CompactOptions:
     timezone: str
     target_bytes: int
     compression_level: int
+    fail_on_lossy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,9 @@ from every value before the first chunk is written.
 
 from __future__ import annotations
 
-import bisect
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,17 +31,7 @@ from .deposit import Deposit
 from .errors import ObjectUnreadable, SchemaDrift, StoreError, VerificationFailed
 from .feed import Feed
 from .members import Suspect, decide_members
-from .model import (
-    HIVE_NULL,
-    SIZE_EDGES,
-    Check,
-    Finding,
-    OutputColumn,
-    PartitionResult,
-    PlanTable,
-    Severity,
-    TableResult,
-)
+from .model import HIVE_NULL, Finding, PlanTable, Severity, TableResult
 from .prepare import (
     Coming,
     Prepared,
@@ -59,6 +48,7 @@ from .second_engine import Profiled, source_columns
 from .sql import connect, cursor, query
 from .stage import Staged, chunks, profile_again
 from .store.interface import Store, Wanted
+from .table_result import Source, table_result
 from .types import Rule
 
 IN_MEMORY_SHARE = 16
@@ -89,14 +79,6 @@ def same_typing(made: Profiled | None, wanted: Profiled) -> bool:
     )
 
 
-def size_histogram(sizes: Sequence[int]) -> tuple[int, ...]:
-    """Count sizes per class; the edges are SIZE_EDGES, the last class holds everything larger."""
-    counts = [0] * (len(SIZE_EDGES) + 1)
-    for size in sizes:
-        counts[bisect.bisect_left(SIZE_EDGES, size)] += 1
-    return tuple(counts)
-
-
 class TableLine:
     """The work on one table; holds what its steps share."""
 
@@ -109,7 +91,6 @@ class TableLine:
         options: CompactOptions,
         room: Room,
         progress: Progress,
-        fail_on_lossy: bool = False,
     ) -> None:
         self.table = table
         self.store = store
@@ -118,7 +99,6 @@ class TableLine:
         self.room = room
         self.folder = room.folder
         self.progress = progress
-        self.fail_on_lossy = fail_on_lossy
         self.evidence = verify.Evidence(grain=options.grain)
         self.findings: list[Finding] = []
         self.rules: tuple[Rule, ...] = ()
@@ -176,7 +156,17 @@ class TableLine:
                 self._forget(f"{number}.duckdb", f"{number}.spill", chunk.folder.name)
         self.deposit.empty_leftovers(self.rules, self.evidence)
         self._tell_about_columns()
-        result = self._result(wanted, members, verdicts) if write else None
+        result = None
+        if write:
+            covered = [
+                suspect.member.table
+                for suspect in members
+                if (verdict := verdicts.get(suspect.member.task_id)) and verdict.covered
+            ]
+            source = Source(self.store.url, [item.size_bytes for item in wanted], self.sums)
+            result = table_result(
+                self.table, source, self.evidence, self.rules, self.deposit.objects, covered
+            )
         parts = self.deposit.paths
         return Outcome(result=result, verdicts=verdicts, findings=self.findings, parts=parts)
 
@@ -359,7 +349,7 @@ class TableLine:
 
     def _refuse_lossy(self, loaded: Loaded) -> None:
         kept = [rule for rule in loaded.rules if rule.kept_text]
-        if kept and self.fail_on_lossy:
+        if kept and self.options.fail_on_lossy:
             names = ", ".join(f"{rule.source_name} ({rule.kept_values} values)" for rule in kept)
             raise VerificationFailed(
                 f"{self.table.table}: these columns cannot be restored without loss: {names}",
@@ -483,83 +473,6 @@ class TableLine:
         )
         if finding not in self.findings:  # each chunk of a large table tells the same
             self.findings.append(finding)
-
-    def _result(
-        self,
-        wanted: Sequence[Wanted],
-        members: Sequence[Suspect],
-        verdicts: Mapping[str, decide.Verdict],
-    ) -> TableResult:
-        evidence = self.evidence
-        checks: tuple[Check, ...] = verify.checks(evidence, self.rules)
-        objects = self.deposit.objects
-        stored = [item for items in objects.values() for item in items]
-        covered = [
-            suspect.member.table
-            for suspect in members
-            if (verdict := verdicts.get(suspect.member.task_id)) and verdict.covered
-        ]
-        return TableResult(
-            task_id=self.table.task_id,
-            export_id=self.table.export_id,
-            database=self.table.database,
-            table=self.table.table,
-            snapshot=self.table.snapshot,
-            status="failed" if any(check.status == "fail" for check in checks) else "done",
-            source_url=self.store.url,
-            source_folder=self.table.folder,
-            source_files=len(wanted),
-            source_bytes=sum(item.size_bytes for item in wanted),
-            source_rows=self.sums[0],
-            objects_sha256=self.table.objects_sha256,
-            output_files=len(stored),
-            output_rows=evidence.stored_rows,
-            output_bytes=sum(item.size_bytes for item in stored),
-            partition_column=self.table.partition_column,
-            grain=self.options.grain,
-            partitions=tuple(
-                PartitionResult(
-                    value=value,
-                    rows=evidence.written.rows.get(value, 0),
-                    fingerprint="{:x}-{:x}".format(
-                        *evidence.written.fingerprints.get(value, (0, 0))
-                    ),
-                    objects=tuple(sorted(items, key=lambda item: item.key)),
-                )
-                for value, items in sorted(objects.items())
-            ),
-            covers=tuple(sorted(covered)),
-            columns=self._columns(),
-            checks=checks,
-            source_size_histogram=size_histogram([item.size_bytes for item in wanted]),
-            output_size_histogram=size_histogram([item.size_bytes for item in stored]),
-            fingerprint=compact.fingerprint_text(self.sums[0], (self.sums[1], self.sums[2])),
-            engine=f"duckdb {duckdb.__version__}",
-        )
-
-    def _columns(self) -> tuple[OutputColumn, ...]:
-        if not self.rules:  # no object at all: what the export says of the columns is all there is
-            return tuple(
-                OutputColumn(
-                    name=column.name,
-                    source_name=column.name,
-                    source_type=column.source_type,
-                    type="",
-                )
-                for column in self.table.columns
-            )
-        return tuple(
-            OutputColumn(
-                name=rule.output_name,
-                source_name=rule.source_name,
-                source_type=rule.source_type,
-                type=rule.target,
-                kept_text=rule.kept_text,
-                kept_values=rule.kept_values,
-                examples=rule.examples,
-            )
-            for rule in self.rules
-        )
 
     def _forget(self, *names: str) -> None:
         """Remove files and folders of this table's scratch."""

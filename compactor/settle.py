@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from .decide import Verdict
 from .errors import SourceError
 from .ledger import Ledger
-from .line import size_histogram
 from .model import Finding, PlanTable, TableResult
+from .table_result import size_histogram
 
 
 def settle(

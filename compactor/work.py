@@ -191,10 +191,10 @@ class Work:
                 timezone=self._config.compact.timezone,
                 target_bytes=parse_size(self._config.compact.target_file_size),
                 compression_level=self._config.compact.compression_level,
+                fail_on_lossy=own.on_lossy == "fail",
             ),
             room=self._room.below(table.task_id),
             progress=self._show,
-            fail_on_lossy=own.on_lossy == "fail",
         )
         outcome = line.run(
             self._objects.get(table.table_no, []),

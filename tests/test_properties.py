@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 from small_tables import Taken, failed, options
 
 from compactor import archive, lake, probe, staged_rows, types
-from compactor.line import size_histogram
 from compactor.model import SIZE_EDGES, SourceColumn
 from compactor.sql import connect
 from compactor.stage import chunks
 from compactor.store.interface import Wanted
+from compactor.table_result import size_histogram
 from compactor.types import FileColumn, Rule
 
 settings.register_profile(
