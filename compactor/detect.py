@@ -157,6 +157,8 @@ def _described(reader: Reader, inventory: Inventory, source: int) -> Iterator[Ex
             row["key"]
             for row in rows(connection, "detect/own_control", {"control": any_of(reader.control)})
         ]
+    if reader.describe is None:
+        return
     for facts in reader.describe({key: inventory.control.get((source, key)) for key in own}):
         if facts.status == "complete" and facts.snapshot is None:
             yield replace(facts, status="unknown", reason="it does not say which moment it shows")
