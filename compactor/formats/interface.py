@@ -40,6 +40,8 @@ class FormatOptions:
     max_columns: int = 500
     """So many attributes become columns, the most frequent ones; the rest is in the item's text."""
     delimiter: str = ","
+    view: str = ""
+    """Which images changes hold, as the export says: `NEW_AND_OLD_IMAGES`, `NEW_IMAGE`."""
     header: bool = True
     """Whether the first line of a CSV object names its columns."""
     names: tuple[str, ...] = ()
