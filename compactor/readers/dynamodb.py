@@ -428,7 +428,10 @@ def _moment(summary: Mapping[str, Any], name: str) -> datetime:
     said = text(summary, name)
     if not said:
         raise Unusable(f"{name} is missing")
-    return moment(said)
+    try:
+        return moment(said)
+    except Unusable as error:
+        raise Unusable(f"{name}: {error}") from error
 
 
 _BELOW = rf"(?:^|/)AWSDynamoDB/(?:{_ID}/)?"
