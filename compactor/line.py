@@ -25,12 +25,14 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from . import compact, decide, probe, staged_rows, verify
+from . import compact, decide, probe, stage_text, staged_rows, verify
 from .compact import CompactOptions, Loaded
 from .deposit import Deposit
 from .errors import ObjectUnreadable, SchemaDrift, StoreError, VerificationFailed
 from .feed import Feed
-from .members import Suspect, decide_members
+from .formats import FORMATS
+from .formats.interface import Fields, Survey, add_survey
+from .members import Delivered, Suspect, decide_members
 from .model import HIVE_NULL, Finding, PlanTable, Severity, TableResult
 from .prepare import (
     Coming,
@@ -43,6 +45,7 @@ from .prepare import (
     unified,
 )
 from .progress import Progress, Quiet
+from .reading import ParquetRows, Rows, TextRows
 from .scratch import Room
 from .second_engine import Profiled, source_columns
 from .sql import connect, cursor, query
@@ -99,12 +102,19 @@ class TableLine:
         self.room = room
         self.folder = room.folder
         self.progress = progress
-        self.evidence = verify.Evidence(grain=options.grain)
+        self.evidence = verify.Evidence(
+            grain=options.grain,
+            declared_rows=table.declared_rows,
+            is_text=table.read_as is not None,
+        )
         self.findings: list[Finding] = []
         self.rules: tuple[Rule, ...] = ()
         self.numbers: dict[str, int] = {}
         self.sums: decide.Sums = (0, 0, 0)
         self.schemas: list[pa.Schema] = []
+        self.reading: Rows = ParquetRows()
+        self.fields: Fields | None = None
+        """Columns of a text table that is too large for scratch."""
 
     def run(
         self,
@@ -185,17 +195,20 @@ class TableLine:
     def _begin(self, pool: ThreadPoolExecutor, piece: Sequence[Wanted], number: int) -> Coming:
         self.progress.table(self.table.table, "staging", objects=len(piece))
         folder = self.folder / f"staged-{number}"
-        return begin(pool, self.table, piece, self.store, folder, self.progress)
+        return begin(pool, self.table, piece, self.store, folder, self.progress, self.fields)
 
     def _decide_types(self, pieces: Sequence[Sequence[Wanted]]) -> tuple[Rule, ...]:
         """Look at every value of a table that is too large for scratch, before anything is written.
 
         Costs a second GET per object, but only for such tables.
         """
+        if self.table.read_as is not None:
+            self.fields = self._survey(pieces)
         facts: dict[int, probe.ColumnFacts] = {}
         plain: tuple[Rule, ...] = ()
         for number, piece in enumerate(pieces):
-            chunk = prepare(self.table, piece, self.store, self.folder / f"types-{number}", Quiet())
+            folder = self.folder / f"types-{number}"
+            chunk = prepare(self.table, piece, self.store, folder, Quiet(), fields=self.fields)
             refuse_unreadable(self.table, chunk.staged)
             with connect(memory_bytes=self.room.memory_bytes) as connection:
                 rules = self._plain_rules(connection, chunk.staged)
@@ -212,15 +225,29 @@ class TableLine:
             shutil.rmtree(chunk.folder, ignore_errors=True)
         return probe.tune(plain, facts)
 
+    def _survey(self, pieces: Sequence[Sequence[Wanted]]) -> Fields:
+        """Choose the columns of a text table from all of its rows. Another GET per object."""
+        assert self.table.read_as is not None
+        total: Survey = {}
+        text = TextRows(FORMATS[self.table.format], self.table.read_as)
+        for number, piece in enumerate(pieces):
+            folder = self.folder / f"survey-{number}"
+            folder.mkdir(parents=True)
+            staged = stage_text.fetch(self.store, piece, folder, text)
+            refuse_unreadable(self.table, staged)
+            add_survey(total, stage_text.survey(staged, text))
+            shutil.rmtree(folder)
+        return text.format.fields(total, text.options)
+
     def _plain_rules(
         self, connection: duckdb.DuckDBPyConnection, staged: Staged
     ) -> tuple[Rule, ...]:
         """Return rules from schema and description; check that differing schemas fit together."""
         sample = [Path(path) for path in staged.sample()]
-        staged_rows.open_source(connection, by_name=len(staged.schemas) > 1)
-        rules, notes = propose(connection, sample, self.table)
+        staged.reading.open(connection, by_name=len(staged.schemas) > 1)
+        rules, notes = propose(connection, sample, staged.reading, self.table.table)
         if len(staged.schemas) > 1:
-            differing = unified(connection, self.table, sample, rules)
+            differing = unified(connection, self.table, sample, staged.reading, rules)
             self._note_drift(differing, len(sample))
         for note in notes:
             self._finding("name_changed", "info", f"{self.table.table}: {note}")
@@ -261,6 +288,7 @@ class TableLine:
         except ObjectUnreadable as error:
             raise blame(self.table, staged, error) from error
         self.rules = loaded.rules
+        self.reading = staged.reading
         self.schemas += [schema.to_arrow_schema() for schema in staged.schemas]
         self._refuse_lossy(loaded)
         self._count(staged, loaded)
@@ -328,7 +356,9 @@ class TableLine:
             return
         try:
             with self._translated(staged), cursor() as connection:
-                verify.compare_readers(connection, self.rules, staged.read_twice(), self.evidence)
+                verify.compare_readers(
+                    connection, self.rules, staged.reading, staged.read_twice(), self.evidence
+                )
         except ObjectUnreadable as error:
             raise blame(self.table, staged, error) from error
 
@@ -360,6 +390,7 @@ class TableLine:
         evidence = self.evidence
         evidence.footer_rows += staged.footer_rows
         evidence.decoded_rows += staged.decoded_rows
+        verify.count_declared(staged.wanted, evidence.declared)
         for no, count in loaded.lossy.items():
             evidence.lossy[no] = evidence.lossy.get(no, 0) + count
         for partition in loaded.partitions:
@@ -396,8 +427,11 @@ class TableLine:
             members,
             self.sums,
             self.rules,
-            self.schemas,
-            sorted(self.folder.glob("hashes-*.parquet")),
+            Delivered(
+                schemas=self.schemas,
+                reading=self.reading,
+                hashes=sorted(self.folder.glob("hashes-*.parquet")),
+            ),
             self.room.below("members"),
         )
 
