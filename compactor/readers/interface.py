@@ -125,6 +125,8 @@ class ExportFacts:
     is_open: bool = False
     """Not complete as a matter of course (a day of changes that is not over): no error."""
     snapshot: datetime | None = None
+    since: datetime | None = None
+    """Start of its window (inclusive), if it holds changes up to `snapshot` (exclusive)."""
     origin: str = ""
     control: tuple[str, ...] = ()
     tables: tuple[TableFacts, ...] = ()
