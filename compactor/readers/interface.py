@@ -120,8 +120,6 @@ class ExportFacts:
     """Why the status is not `complete`."""
     unit: str = ""
     """Tells exports that share one root."""
-    since: datetime | None = None
-    """Start of the window that an export of changes covers; `snapshot` is its end."""
     is_open: bool = False
     """Not complete as a matter of course (a day of changes that is not over): no error."""
     snapshot: datetime | None = None
