@@ -46,6 +46,8 @@ class FormatOptions:
     """Names for a CSV without header; without any they are `column_1`, `column_2`, ..."""
     types: Mapping[str, str] = field(default_factory=dict)
     """Source types by column (`timestamp`, `numeric`, ...), where the format knows none."""
+    view: str = ""
+    """What DynamoDB's changes hold, as the export says: `NEW_AND_OLD_IMAGES`, `NEW_IMAGE`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
