@@ -33,7 +33,7 @@ from .feed import Feed
 from .formats import FORMATS
 from .formats.interface import Fields, Survey, add_survey
 from .members import Delivered, Suspect, decide_members
-from .model import HIVE_NULL, Finding, PlanTable, Severity, TableResult
+from .model import HIVE_NULL, Finding, PlanTable, TableResult
 from .prepare import (
     Coming,
     Prepared,
@@ -51,6 +51,7 @@ from .second_engine import Profiled, source_columns
 from .sql import connect, cursor, query
 from .stage import Staged, chunks, profile_again
 from .store.interface import Store, Wanted
+from .table_findings import TableFindings
 from .table_result import Source, table_result
 from .types import Rule
 
@@ -107,7 +108,7 @@ class TableLine:
             declared_rows=table.declared_rows,
             is_text=table.read_as is not None,
         )
-        self.findings: list[Finding] = []
+        self.findings = TableFindings(table)
         self.rules: tuple[Rule, ...] = ()
         self.numbers: dict[str, int] = {}
         self.sums: decide.Sums = (0, 0, 0)
@@ -165,7 +166,9 @@ class TableLine:
                 chunk.staged.close()
                 self._forget(f"{number}.duckdb", f"{number}.spill", chunk.folder.name)
         self.deposit.empty_leftovers(self.rules, self.evidence)
-        self._tell_about_columns()
+        self.findings.columns(self.rules)
+        undated = self.evidence.source.rows.get(HIVE_NULL, 0)
+        self.findings.undated(undated, self.options.date_column)
         result = None
         if write:
             covered = [
@@ -178,7 +181,7 @@ class TableLine:
                 self.table, source, self.evidence, self.rules, self.deposit.objects, covered
             )
         parts = self.deposit.paths
-        return Outcome(result=result, verdicts=verdicts, findings=self.findings, parts=parts)
+        return Outcome(result=result, verdicts=verdicts, findings=self.findings.all, parts=parts)
 
     def _database(self, piece: Sequence[Wanted], number: int) -> Path | None:
         """Return where to sort a chunk: in memory if it surely fits, else in a scratch file.
@@ -248,21 +251,9 @@ class TableLine:
         rules, notes = propose(connection, sample, staged.reading, self.table.table)
         if len(staged.schemas) > 1:
             differing = unified(connection, self.table, sample, staged.reading, rules)
-            self._note_drift(differing, len(sample))
-        for note in notes:
-            self._finding("name_changed", "info", f"{self.table.table}: {note}")
+            self.findings.drift(differing, len(sample))
+        self.findings.renamed(notes)
         return rules
-
-    def _note_drift(self, differing: Sequence[str], schemas: int) -> None:
-        if differing:
-            self._finding(
-                "schema_drift",
-                "warning",
-                f"{self.table.table}: {schemas} different schemas among its objects, unified "
-                f"without loss; columns that differ or are missing in some: "
-                f"{', '.join(differing[:10])}",
-                columns=list(differing),
-            )
 
     def _load(
         self,
@@ -289,6 +280,8 @@ class TableLine:
             raise blame(self.table, staged, error) from error
         self.rules = loaded.rules
         self.reading = staged.reading
+        if isinstance(self.reading, TextRows):
+            self.findings.fields(self.reading.fields)
         self.schemas += [schema.to_arrow_schema() for schema in staged.schemas]
         self._refuse_lossy(loaded)
         self._count(staged, loaded)
@@ -390,7 +383,7 @@ class TableLine:
         evidence = self.evidence
         evidence.footer_rows += staged.footer_rows
         evidence.decoded_rows += staged.decoded_rows
-        verify.count_declared(staged.wanted, evidence.declared)
+        verify.count_declared(staged.wanted, staged.same_tags, evidence.declared)
         for no, count in loaded.lossy.items():
             evidence.lossy[no] = evidence.lossy.get(no, 0) + count
         for partition in loaded.partitions:
@@ -468,45 +461,6 @@ class TableLine:
                 f"{self.table.table}: writing to {folder} failed: {error}",
                 hint="raise limits.memory or limits.scratch, or free disk in limits.scratch_dir",
             ) from error
-
-    # --- results ---
-
-    def _tell_about_columns(self) -> None:
-        for rule in self.rules:
-            if rule.kept_text:
-                self._finding(
-                    "kept_text",
-                    "warning",
-                    f"{self.table.table}: column {rule.source_name!r} stays as delivered, because "
-                    f"{rule.kept_values} of its values are no {rule.source_type} that Parquet can "
-                    "hold",
-                    column=rule.source_name,
-                    values=rule.kept_values,
-                    examples=list(rule.examples),
-                )
-        undated = self.evidence.source.rows.get(HIVE_NULL, 0)
-        if undated:
-            self._finding(
-                "undated_rows",
-                "info",
-                f"{self.table.table}: {undated} rows have no usable date in "
-                f"{self.options.date_column!r}; they are in dt={HIVE_NULL}",
-                rows=undated,
-            )
-
-    def _finding(self, kind: str, severity: Severity, message: str, **facts: object) -> None:
-        finding = Finding.model_validate(
-            {
-                "kind": kind,
-                "severity": severity,
-                "export_id": self.table.export_id,
-                "table": self.table.table,
-                "message": message,
-                **facts,
-            }
-        )
-        if finding not in self.findings:  # each chunk of a large table tells the same
-            self.findings.append(finding)
 
     def _forget(self, *names: str) -> None:
         """Remove files and folders of this table's scratch."""

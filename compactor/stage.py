@@ -79,6 +79,8 @@ class Staged:
     profiles: dict[int, ColumnProfile] = field(default_factory=dict)
     decoded_rows: int = 0
     reading: Rows = field(default_factory=ParquetRows)
+    same_tags: int = 0
+    """Objects whose ETag is the one that the export says."""
     pack: Pack | None = None
     """Holds the objects that have no file of their own, by their place in `wanted`."""
 

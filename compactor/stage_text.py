@@ -53,8 +53,11 @@ def fetch(
         reading=reading,
     )
 
+    same_tags = [False] * count
+
     def look(index: int, path: Path) -> None:
         try:
+            same_tags[index] = _same_tag(wanted[index], path)
             staged.rows[index] = _look(wanted[index], path, folder, index, reading)
             staged.paths[index] = str(_readable(path, folder, index, reading))
             staged.schema_nos[index] = 0
@@ -71,10 +74,24 @@ def fetch(
             looks.append(pool.submit(look, fetched.index, fetched.path))
         for one in looks:
             one.result()
+    staged.same_tags = sum(same_tags)
     for index, path in enumerate(staged.paths):
         if path is not None and wanted[index].keyed:
             reading.keyed[path] = wanted[index].keyed
     return staged
+
+
+def _same_tag(wanted: Wanted, path: Path) -> bool:
+    """True if an object has the ETag that the export says, or had it before it was copied.
+
+    Of an upload in one part it is the MD5 of the MD5's 16 bytes, and `-1`.
+    """
+    said = wanted.declared.etag if wanted.declared is not None else None
+    if said is None or said == wanted.etag:
+        return said is not None
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "md5").digest()
+    return said == f"{hashlib.md5(digest, usedforsecurity=False).hexdigest()}-1"
 
 
 def _readable(path: Path, folder: Path, index: int, reading: TextRows) -> Path:

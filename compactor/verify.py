@@ -281,14 +281,12 @@ def read_stored(
 # --- what the export says of its objects --------------------------------------------------------
 
 
-def count_declared(wanted: Sequence[Wanted], declared: Declared) -> None:
+def count_declared(wanted: Sequence[Wanted], same_tags: int, declared: Declared) -> None:
     """Count the objects of which the export says something; digests were compared on arrival."""
-    for item in wanted:
-        if item.declared is None:
-            continue
-        declared.digests += item.declared.md5 is not None
-        declared.tags += item.declared.etag is not None
-        declared.same_tags += item.declared.etag is not None and item.declared.etag == item.etag
+    said = [item.declared for item in wanted if item.declared is not None]
+    declared.digests += sum(one.md5 is not None for one in said)
+    declared.tags += sum(one.etag is not None for one in said)
+    declared.same_tags += same_tags
 
 
 # --- 3. compare -----------------------------------------------------------------------------------
@@ -385,7 +383,8 @@ def _declared_objects(declared: Declared) -> Iterable[Check]:
             expected=f"{declared.tags} objects",
             actual=f"{declared.same_tags} objects",
             status="pass" if declared.same_tags == declared.tags else "not_verified",
-            source="ETag in the export's manifest; ETag in the listing (a copy has another one)",
+            source="ETag in the export's manifest; ETag in the listing, or computed from the bytes "
+            "that were fetched, as S3 does for an upload in one part",
         )
 
 
