@@ -31,13 +31,13 @@ from .errors import CompactorError, ObjectUnreadable, StoreError
 from .feed import Feed
 from .pack import Pack
 from .profile import ColumnProfile
+from .reading import BATCH_ROWS, ParquetRows, Rows
 from .second_engine import Profiled, Profiler, joined
 from .store.interface import Store, Wanted
 
 SMALL_BYTES = 256 << 10
 """Objects below this are read at once and decoded by the handful."""
 HANDFUL = 32
-BATCH_ROWS = 122_880
 MAX_WAITING = 256
 """Handfuls that may wait to be decoded."""
 MANY_OBJECTS, TINY_BYTES = 500, 64 << 10
@@ -78,6 +78,9 @@ class Staged:
     profiled: tuple[Profiled, ...] = ()
     profiles: dict[int, ColumnProfile] = field(default_factory=dict)
     decoded_rows: int = 0
+    reading: Rows = field(default_factory=ParquetRows)
+    same_tags: int = 0
+    """Objects whose ETag is the one that the export says."""
     pack: Pack | None = None
     """Holds the objects that have no file of their own, by their place in `wanted`."""
 
@@ -166,8 +169,11 @@ def _opened(source: str | pa.Buffer, size_bytes: int) -> _ParquetFile:
 class Inspector:
     """Decodes and profiles files in a few threads, each with a profiler of its own."""
 
-    def __init__(self, staged: Staged, threads: int, feed: Feed | None) -> None:
+    def __init__(
+        self, staged: Staged, reading: ParquetRows, threads: int, feed: Feed | None
+    ) -> None:
         self._staged = staged
+        self._reading = reading
         self._feed = feed
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -216,10 +222,10 @@ class Inspector:
                 schema_no = self._schema_no(file.schema)
                 rows = file.metadata.num_rows
                 if rows <= BATCH_ROWS:
-                    table = file.read(use_threads=False)
+                    table = self._complete(file.read(use_threads=False), index)
                     decoded = table.num_rows
                 else:
-                    decoded = self._decode_batches(file)
+                    decoded = self._decode_batches(file, index)
                 if decoded != rows:
                     raise ValueError(f"footer says {rows} rows, {decoded} decoded")
         except (pa.ArrowException, OSError, ValueError) as error:
@@ -235,12 +241,15 @@ class Inspector:
             self._staged.decoded_rows += decoded
         return table
 
-    def _decode_batches(self, file: pq.ParquetFile) -> int:
+    def _complete(self, table: pa.Table, index: int) -> pa.Table:
+        return self._reading.complete(table, self._staged.paths[index] or "")
+
+    def _decode_batches(self, file: pq.ParquetFile, index: int) -> int:
         """Decode a large file in batches that stay in the processor's cache; return their rows."""
         decoded = 0
         for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
             decoded += batch.num_rows
-            self._hand_over(pa.Table.from_batches([batch]))
+            self._hand_over(self._complete(pa.Table.from_batches([batch]), index))
         return decoded
 
     def _hand_over(self, table: pa.Table) -> None:
@@ -258,6 +267,7 @@ class Inspector:
                 if schema.equals(other):
                     return no
             known.append(schema)
+            self._reading.saw(schema.names)
             return len(known) - 1
 
     def _profiler(self) -> Profiler:
@@ -287,6 +297,7 @@ def stage(
     store: Store,
     wanted: Sequence[Wanted],
     folder: Path,
+    reading: ParquetRows,
     profile_as: Callable[[Path], tuple[Profiled, ...]],
     progress: Callable[[int, int], None] = lambda objects, size: None,
     feed: Feed | None = None,
@@ -299,7 +310,8 @@ def stage(
     """
     count = len(wanted)
     staged = Staged(wanted=wanted, paths=[None] * count, rows=[0] * count, schema_nos=[-1] * count)
-    inspector = Inspector(staged, os.cpu_count() or 2, feed)
+    staged.reading = reading
+    inspector = Inspector(staged, reading, os.cpu_count() or 2, feed)
     in_memory_below = SMALL_BYTES if feed is not None and are_tiny(wanted) else 0
     try:
         for fetched in store.fetch(wanted, folder, in_memory_below=in_memory_below):
@@ -310,11 +322,13 @@ def stage(
                 staged.pack = staged.pack or Pack(folder / "pack")
                 staged.pack.add(index, body)
             if fetched.error is not None or path is None:
-                _note(staged, wanted[index], fetched.error)
+                note(staged, wanted[index], fetched.error)
                 if feed is not None:
                     feed.void()
                 continue
             staged.paths[index] = path
+            if wanted[index].keyed:
+                reading.keyed[path] = wanted[index].keyed
             if not staged.profiled:
                 staged.unpack([path])
                 staged.profiled = _guess(profile_as, Path(path))
@@ -335,7 +349,7 @@ def _guess(profile_as: Callable[[Path], tuple[Profiled, ...]], path: Path) -> tu
         return ()
 
 
-def _note(staged: Staged, wanted: Wanted, error: Exception | None) -> None:
+def note(staged: Staged, wanted: Wanted, error: Exception | None) -> None:
     if isinstance(error, StoreError):
         staged.failed_store = staged.failed_store or error
     message = error.message if isinstance(error, CompactorError) else str(error)
@@ -352,14 +366,26 @@ def profile_again(staged: Staged, columns: Sequence[Profiled]) -> dict[int, Colu
     """Profile some columns of the staged files anew, after their types have changed."""
     names = [column.name for column in columns]
     profiler = Profiler(columns)
-    for index in range(len(staged.wanted)):
-        source = staged.source(index)
-        if source is None:
-            continue
-        with pq.ParquetFile(source, page_checksum_verification=True) as file:
-            present = [name for name in names if name in file.schema_arrow.names]
-            if not present:
-                continue
-            for group in range(file.metadata.num_row_groups):
-                profiler.add(file.read_row_group(group, columns=present, use_threads=True))
+    for table in _tables(staged, names):
+        present = [name for name in names if name in table.schema.names]
+        if present:
+            profiler.add(table.select(present))
     return profiler.result()
+
+
+def _tables(staged: Staged, names: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the rows of all files, of Parquet only some columns."""
+    reading = staged.reading
+    if not isinstance(reading, ParquetRows):
+        for file in staged.files:
+            yield from reading.decode(Path(file))
+        return
+    for index, path in enumerate(staged.paths):
+        source = staged.source(index)
+        if source is None or path is None:
+            continue
+        with pq.ParquetFile(source, page_checksum_verification=True) as parquet:
+            present = [name for name in names if name in parquet.schema_arrow.names]
+            for group in range(parquet.metadata.num_row_groups):
+                table = parquet.read_row_group(group, columns=present, use_threads=True)
+                yield reading.complete(table, path)

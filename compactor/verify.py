@@ -19,7 +19,6 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 from sqlglot import exp
 
 from . import staged_rows, types
@@ -30,9 +29,11 @@ from .profile import (
     merge_metrics,
     sql_metrics,
 )
+from .reading import Rows
 from .scratch import file_sha256
 from .second_engine import output_columns, scan_written
 from .sql import query, rows
+from .store.interface import Wanted
 from .types import Rule
 
 Fingerprint = tuple[int, int]
@@ -52,6 +53,15 @@ class Side:
 
 
 @dataclass(slots=True)
+class Declared:
+    """Objects of which the export says something, and those that are as it says."""
+
+    digests: int = 0
+    tags: int = 0
+    same_tags: int = 0
+
+
+@dataclass(slots=True)
 class Evidence:
     """Everything that was counted while one table went through; grows chunk by chunk."""
 
@@ -61,6 +71,9 @@ class Evidence:
     decoded_once: bool = False
     """DuckDB took over rows that pyarrow had decoded, instead of reading the objects itself."""
     declared_rows: int | None = None
+    is_text: bool = False
+    """Rows of the source were counted without a parser: it has no footers."""
+    declared: Declared = field(default_factory=lambda: Declared())
     source: Side = field(default_factory=Side)
     written: Side = field(default_factory=Side)
     source_profiles: dict[int, ColumnProfile] = field(default_factory=dict)
@@ -88,6 +101,7 @@ class Evidence:
 def compare_readers(
     connection: duckdb.DuckDBPyConnection,
     rules: Sequence[Rule],
+    reading: Rows,
     files: Sequence[str],
     evidence: Evidence,
 ) -> None:
@@ -108,15 +122,11 @@ def compare_readers(
         rows, one, two = connection.execute(sql, {"files": list(files)}).fetchall()[0]
         return f"{rows} rows, {int(one or 0):x}-{int(two or 0):x}"
 
-    staged_rows.open_source(connection, by_name=False)
+    reading.open(connection, by_name=False)
     by_duckdb = fingerprint()
-    staged_rows.use_decoded(connection, pa.concat_tables([_decoded(path) for path in files]))
+    decoded = [table for path in files for table in reading.decode(Path(path))]
+    staged_rows.use_decoded(connection, pa.concat_tables(decoded))
     evidence.read_twice.append((len(files), fingerprint(), by_duckdb))
-
-
-def _decoded(path: str) -> pa.Table:
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        return file.read()
 
 
 # --- 1. DuckDB reads the written files ------------------------------------------------------------
@@ -268,6 +278,17 @@ def read_stored(
     evidence.merge_profiles("stored", profiles)
 
 
+# --- what the export says of its objects --------------------------------------------------------
+
+
+def count_declared(wanted: Sequence[Wanted], same_tags: int, declared: Declared) -> None:
+    """Count the objects of which the export says something; digests were compared on arrival."""
+    said = [item.declared for item in wanted if item.declared is not None]
+    declared.digests += sum(one.md5 is not None for one in said)
+    declared.tags += sum(one.etag is not None for one in said)
+    declared.same_tags += same_tags
+
+
 # --- 3. compare -----------------------------------------------------------------------------------
 
 
@@ -312,12 +333,15 @@ def _row_totals(evidence: Evidence) -> Iterable[Check]:
             "declared_rows", "table", evidence.declared_rows, total, "export tool; rows read"
         )
     yield _equal(
-        "footer_rows",
+        "line_rows" if evidence.is_text else "footer_rows",
         "table",
         evidence.footer_rows,
         total,
-        f"Parquet footers of the source (pyarrow); {taken}",
+        f"rows of the source counted without a parser; {taken}"
+        if evidence.is_text
+        else f"Parquet footers of the source (pyarrow); {taken}",
     )
+    yield from _declared_objects(evidence.declared)
     yield _equal(
         "second_engine",
         "rows of the source",
@@ -340,6 +364,28 @@ def _row_totals(evidence: Evidence) -> Iterable[Check]:
         evidence.stored_rows,
         "source (DuckDB); bytes read back from the lake (Polars)",
     )
+
+
+def _declared_objects(declared: Declared) -> Iterable[Check]:
+    if declared.digests:
+        yield _equal(
+            "declared_md5",
+            "table",
+            f"{declared.digests} objects",
+            f"{declared.digests} objects",
+            "MD5 in the export's manifest; bytes that were fetched (one that differs fails the "
+            "table)",
+        )
+    if declared.tags:
+        yield Check(
+            name="declared_etag",
+            subject="table",
+            expected=f"{declared.tags} objects",
+            actual=f"{declared.same_tags} objects",
+            status="pass" if declared.same_tags == declared.tags else "not_verified",
+            source="ETag in the export's manifest; ETag in the listing, or computed from the bytes "
+            "that were fetched, as S3 does for an upload in one part",
+        )
 
 
 def _name(value: str) -> str:

@@ -103,7 +103,7 @@ class TableFacts:
     format: str = "parquet"
     """How rows lie in its objects: `parquet`, or a name in `formats.FORMATS`."""
     view: str = ""
-    """Which images a stream of changes holds, where its format has a choice (`FormatOptions`)."""
+    """Which images of an item its events hold, where they do (`NEW_IMAGE`)."""
     date_column: str | None = None
     """The column that dates its rows, where the export system itself has one."""
 
