@@ -91,7 +91,10 @@ def prepare(
         guess = _Guess(table, reading)
 
         def profile_as(path: Path) -> tuple[Profiled, ...]:
-            schema = pq.read_schema(path).remove_metadata()
+            try:
+                schema = pq.read_schema(path).remove_metadata()
+            except (pa.ArrowException, OSError) as error:
+                raise ObjectUnreadable(f"{path.name} cannot be read: {error}") from error
             reading.saw(schema.names)
             columns = guess.profile_as(path)
             if feed is not None:

@@ -30,7 +30,7 @@ from lines import (
     touch_new,
 )
 
-from compactor import compact, feed, lake, pipeline, stage, verify
+from compactor import compact, feed, lake, pipeline, reading, stage
 from compactor.errors import SourceError
 from compactor.model import Plan, TableResult, to_json
 from compactor.sample_exports import Column, Layout, RdsExport
@@ -426,11 +426,14 @@ def test_a_reader_that_reads_wrongly_fails_the_table(
 ) -> None:
     line = Line(tmp_path)
     _write(line, _events(1_040, days=3), files=520)
-    decoded = verify._decoded
+    decode = reading.ParquetRows.decode
     monkeypatch.setattr(
-        verify,
-        "_decoded",
-        lambda path: decoded(path).set_column(0, "id", pa.array([7, 7], pa.int64())),
+        reading.ParquetRows,
+        "decode",
+        lambda rows, path: [
+            table.set_column(0, "id", pa.array([7] * len(table), pa.int64()))
+            for table in decode(rows, path)
+        ],
     )
     done = line.run(compact={"grain": "day"})
     (table,) = done.result.tables
