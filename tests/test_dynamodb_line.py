@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import S3Server
 from lines import Line
 
-from compactor import sql
+from compactor import pipeline, sql
 from compactor.pipeline import Done
 from compactor.sample_exports import CartsSize, DynamoDbExport, change, write_carts
 from compactor.sample_exports.carts import KEY_NAMES
@@ -128,3 +131,28 @@ def test_a_gap_between_windows_is_told_and_stops_nothing(line: Line) -> None:
     done = line.run()
     assert done.exit_code == 0
     assert told(done) == [("change_gap", "warning")]
+
+
+@pytest.mark.parametrize("files", [3, 520])
+def test_exports_in_s3_are_taken_as_those_in_a_folder(
+    line: Line, s3_env: S3Server, bucket: Callable[[], str], files: int
+) -> None:
+    """Fetched objects have other names than their keys; many tiny ones are kept in memory."""
+    carts = write_carts(line.source, T0, CartsSize(carts=600, files=files, windows=1))
+    source, client = bucket(), s3_env.client()
+    paths = [path for path in line.source.rglob("*") if path.is_file()]
+
+    def upload(path: Path) -> None:
+        key = path.relative_to(line.source).as_posix()
+        client.put_object(Bucket=source, Key=key, Body=path.read_bytes())
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(upload, paths))
+    done = pipeline.run(line.config(source={"urls": [f"s3://{source}/"]}))
+    assert done.exit_code == 0
+    rows = {table.database: table.output_rows for table in done.result.tables}
+    (changes,) = carts.changes.values()
+    assert rows == {"dynamodb": 600, "dynamodb_changes": changes}
+    checks = [check for table in done.result.tables for check in table.checks]
+    assert checks
+    assert {check.status for check in checks} == {"pass"}

@@ -254,6 +254,7 @@ def _select(fields: Fields, root: str, view: str) -> exp.Select:
         _call(
             "read_ndjson_objects",
             exp.column("files"),
+            _named("compression", _text("gzip")),  # staged files have other names
             _named("maximum_object_size", exp.Literal.number(MAX_LINE_BYTES)),
             _named("filename", _text(FILE_NAME)),
         )
