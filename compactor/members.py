@@ -136,7 +136,7 @@ def _read(
         start = 0
         for piece in chunks(wanted, room.chunk_bytes):
             room.folder.mkdir(parents=True, exist_ok=True)
-            staged = stage(store, piece, room.folder, lambda path: ())
+            staged = stage(store, piece, room.folder)
             _hash(
                 connection, staged, owners[start : start + len(piece)], rules, parent, differences
             )
