@@ -180,7 +180,8 @@ class Inspector:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._pending: list[Future[None]] = []
         self._room = threading.BoundedSemaphore(MAX_WAITING)
-        self._read_twice = staged.read_twice() if feed is not None else range(0)
+        is_once = feed is not None and goes_once(staged.wanted)
+        self._read_twice = staged.read_twice() if is_once else range(0)
         self._guess = ThreadPoolExecutor(1, thread_name_prefix="types")
         self._guessed: Future[None] | None = None
         self._typed = threading.Event()
