@@ -159,7 +159,7 @@ def _read(
 def _staged(store: Store, piece: Sequence[Wanted], folder: Path, parent: Rows) -> Staged:
     if isinstance(parent, TextRows):
         return stage_text.fetch(store, piece, folder, parent.of_others())
-    return stage(store, piece, folder, ParquetRows(), lambda path: ())
+    return stage(store, piece, folder, ParquetRows())
 
 
 def _hash(

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from . import staged_rows
 from .formats.interface import Fields, Format, FormatOptions
 from .model import SourceColumn
+from .store.interface import Wanted
 
 if TYPE_CHECKING:
     import duckdb
@@ -55,6 +56,8 @@ class Rows(Protocol):
 class ParquetRows:
     columns: tuple[SourceColumn, ...] = ()
     keyed: dict[str, Keyed] = field(default_factory=dict)
+    key_names: set[str] = field(default_factory=set)
+    """Columns that any key of the table adds."""
     own: set[str] = field(default_factory=set)
     """Lower-cased names of columns that some file has itself."""
 
@@ -68,17 +71,25 @@ class ParquetRows:
             found.update(dict.fromkeys(pq.read_schema(path).names))
         return [*found, *self.added()]
 
+    def expect(self, wanted: Iterable[Wanted]) -> None:
+        """Take note of the columns that keys will add."""
+        self.key_names |= {name for item in wanted for name, _ in item.keyed}
+
     def saw(self, names: Iterable[str]) -> None:
         """Take note of the columns of a file."""
-        if self.keyed:
+        if self.key_names:
             self.own.update(name.lower() for name in names)
 
     def added(self) -> list[str]:
         """Return the columns that keys add, in a fixed order."""
-        return _names(self.keyed, self.own)
+        return _added(self.key_names, self.own)
+
+    def contested(self) -> set[str]:
+        """Return columns that keys would add, but that some file has itself."""
+        return {name for name in self.key_names if name.lower() in self.own}
 
     def open(self, connection: duckdb.DuckDBPyConnection, *, by_name: bool) -> None:
-        if self.keyed:
+        if self.key_names:
             staged_rows.open_keyed_parquet(connection, self.keyed, self.added())
         else:
             staged_rows.open_source(connection, by_name=by_name)
@@ -91,7 +102,9 @@ class ParquetRows:
 
     def complete(self, table: pa.Table, path: str) -> pa.Table:
         """Return the rows of a file with the columns that its key adds."""
-        return _complete(table, self.keyed.get(path, ()), self.added()) if self.keyed else table
+        if not self.key_names:
+            return table
+        return _complete(table, self.keyed.get(path, ()), self.added())
 
 
 @dataclass(slots=True)
@@ -115,7 +128,8 @@ class TextRows:
         return [*self.fields.names, *self.added()]
 
     def added(self) -> list[str]:
-        return _names(self.keyed, {name.lower() for name in self.fields.names})
+        names = {name for pairs in self.keyed.values() for name, _ in pairs}
+        return _added(names, {name.lower() for name in self.fields.names})
 
     def open(self, connection: duckdb.DuckDBPyConnection, *, by_name: bool) -> None:
         if not self.keyed:
@@ -130,8 +144,7 @@ class TextRows:
             yield _complete(table, own, added)
 
 
-def _names(keyed: dict[str, Keyed], own: set[str]) -> list[str]:
-    names = {name for pairs in keyed.values() for name, _ in pairs}
+def _added(names: Iterable[str], own: set[str]) -> list[str]:
     return sorted(name for name in names if name.lower() not in own)
 
 
