@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from compactor import sql
+from compactor.errors import ConfigError
 from compactor.formats import FORMATS
-from compactor.formats.interface import Fields, FormatOptions
+from compactor.formats.interface import Fields, FormatOptions, Malformed, Survey, add_survey
 
 ITEMS = FORMATS["dynamodb_json"]
 CHANGES = FORMATS["dynamodb_json_changes"]
@@ -110,3 +117,418 @@ def test_each_of_the_ten_types_has_its_column_in_both_engines(tmp_path: Path) ->
         "n": "numeric"
     }
     assert json.loads(found.column("item")[0])["Item"]["n"] == {"N": "1.50"}
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+
+def test_absent_and_null_are_told_apart(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        '{"Item":{"id":{"S":"1"},"b":{"NULL":true},"a":{"NULL":true}}}',
+        '{"Item":{"id":{"S":"2"}}}',
+        '{"Item":{"id":{"S":"3"},"a":{"S":"NULL"}}}',
+        r'{"Item":{"id":{"S":"4"},"a":{"NU\u004cL":true}}}',
+    )
+    assert found.column("a") == [None, None, "NULL", None]
+    assert found.column("null_attributes") == [["a", "b"], [], [], ["a"]]
+
+
+def test_an_attribute_that_is_only_null_does_not_decide_a_type(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        '{"Item":{"a":{"NULL":true},"b":{"NULL":true}}}',
+        '{"Item":{"a":{"BOOL":true}}}',
+    )
+    assert found.types["a"] == "BOOLEAN"
+    assert found.column("a") == [None, True]
+    assert found.column("b") == [None, None]
+    assert found.fields.mixed == {}
+
+
+def test_items_that_disagree_keep_their_typed_values_and_are_named(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        '{"Item":{"a":{"S":"1"}}}',
+        '{"Item":{"a":{"N":"1"}}}',
+        '{"Item":{"a":{"NULL":true}}}',
+        '{"Item":{"a":{"M":{"x":{"L":[]}}}}}',
+        '{"Item":{"b":{"S":"1"}}}',
+    )
+    assert found.column("a") == ['{"S":"1"}', '{"N":"1"}', None, '{"M":{"x":{"L":[]}}}', None]
+    assert found.fields.mixed == {"a": ("M", "N", "NULL", "S")}
+
+
+def test_lists_are_refined_only_where_all_elements_agree(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        '{"Item":{"numbers":{"L":[{"N":"1"},{"N":"2.0"}]},"some":{"L":[{"S":"x"}]},'
+        '"empty":{"L":[]},"deep":{"L":[{"L":[{"S":"x"}]}]}}}',
+        '{"Item":{"numbers":{"L":[]},"some":{"L":[{"N":"1"}]},"empty":{"L":[]},'
+        '"deep":{"M":{"numbers":{"L":[{"S":"not this one"}]}}}}}',
+    )
+    assert found.column("numbers") == [["1", "2.0"], []]
+    assert found.column("some") == [['{"S":"x"}'], ['{"N":"1"}']]
+    assert found.column("empty") == [[], []]
+    assert found.column("deep") == [
+        '{"L":[{"L":[{"S":"x"}]}]}',
+        '{"M":{"numbers":{"L":[{"S":"not this one"}]}}}',
+    ]
+    assert found.survey["numbers"] == {"L:": 1, "L:N": 1}
+
+
+def test_the_most_frequent_attributes_become_columns_and_the_others_are_named(
+    tmp_path: Path,
+) -> None:
+    lines = [
+        '{"Item":{"rare":{"S":"r"},"id":{"S":"1"},"often":{"NULL":true},"also":{"N":"1"}}}',
+        '{"Item":{"id":{"S":"2"},"often":{"S":"o"},"also":{"N":"2"}}}',
+        '{"Item":{"id":{"S":"3"},"rarer":{"NULL":true}}}',
+    ]
+    found = read(tmp_path, *lines, max_columns=2)
+    assert found.fields.names == ["also", "id", "null_attributes", "item"]
+    assert found.fields.left_out == ("often", "rare", "rarer")
+    assert found.column("null_attributes") == [["often"], [], ["rarer"]]
+    assert found.column("item") == lines
+
+
+def test_attributes_are_never_lost_silently(tmp_path: Path) -> None:
+    lines = ['{"Item":{"a":{"S":"1"},"b":{"S":"1"}}}']
+    with pytest.raises(ConfigError, match=r"limit is 1.*lost: 'b'.*\n.*raise max_columns"):
+        read(tmp_path, *lines, max_columns=1, item_column="")
+    assert read(tmp_path, *lines, item_column="").fields.names == ["a", "b", "null_attributes"]
+
+
+def test_a_name_with_a_zero_byte_is_left_to_the_item(tmp_path: Path) -> None:
+    line = r'{"Item":{"a\u0000b":{"S":"x\u0000y"},"c":{"S":"x\u0000y"}}}'
+    found = read(tmp_path, line)
+    assert found.fields.left_out == ("a\0b",)
+    assert found.column("c") == ["x\0y"]
+    assert found.column("item") == [line]
+
+
+def test_our_columns_give_way_to_attributes_of_the_same_name(tmp_path: Path) -> None:
+    line = '{"Item":{"Item":{"S":"1"},"item_1":{"S":"2"},"null_attributes":{"NULL":true}}}'
+    found = read(tmp_path, line)
+    assert found.table() == {
+        "Item": ["1"],
+        "item_1": ["2"],
+        "null_attributes": [None],
+        "null_attributes_1": [["null_attributes"]],
+        "item_2": [line],
+    }
+
+
+def test_the_same_survey_gives_the_same_columns_whatever_its_order() -> None:
+    survey = {"b": {"S": 1}, "a": {"N": 2, "S": 1}, "c": {"BOOL": 1}}
+    for one in (ITEMS, CHANGES):
+        chosen = one.fields(survey, FormatOptions(max_columns=2))
+        again = dict(sorted(survey.items(), key=lambda item: item[0], reverse=True))
+        assert one.fields(again, FormatOptions(max_columns=2)) == chosen
+        assert chosen.left_out == ("c",)
+
+
+def test_surveys_of_chunks_add_up_to_the_survey_of_all(tmp_path: Path) -> None:
+    first = write(tmp_path / "1.json.gz", [ALL_TYPES, '{"Item":{"id":{"N":"1"}}}'])
+    second = write(tmp_path / "2.json.gz", [ALL_TYPES, '{"Item":{"zz":{"S":"1"}}}'])
+    connection, options = sql.connect(), FormatOptions()
+    total: Survey = {}
+    for path in (first, second):
+        add_survey(total, ITEMS.survey(connection, [str(path)], options))
+    assert total == ITEMS.survey(connection, [str(first), str(second)], options)
+
+
+def test_empty_objects_have_no_rows_and_disturb_nobody(tmp_path: Path) -> None:
+    empty = write(tmp_path / "empty.json.gz", [])
+    assert len(empty.read_bytes()) == 20
+    full = write(tmp_path / "full.json.gz", [ALL_TYPES])
+    found = Read("dynamodb_json", [empty, full], FormatOptions())
+    assert found.column("id") == ["K3TXQk84Si"]
+    assert found.files == [(str(full),)]
+    alone = Read("dynamodb_json", [empty], FormatOptions())
+    assert alone.rows == 0
+    assert alone.fields.names == ["null_attributes", "item"]
+    assert alone.column("item") == []
+
+
+def test_spaces_and_empty_lines_are_no_part_of_an_item(tmp_path: Path) -> None:
+    found = read(tmp_path, "", ' {"Item": {"a" : {"M": {"x" : {"S":"1"} } } } }\t', "  \r", "")
+    assert found.column("a") == ['{"x":{"S":"1"}}']
+    assert found.column("item") == ['{"Item": {"a" : {"M": {"x" : {"S":"1"} } } } }']
+
+
+# --- changes --------------------------------------------------------------------------------------
+
+_TIME = '"Metadata":{"WriteTimestampMicros":{"N":"1768387654353205"}}'
+_KEYS = '"Keys":{"pk":{"S":"2"},"sk":{"N":"3"}}'
+_OLD = '"OldImage":{"sk":{"N":"3"},"pk":{"S":"2"},"test":{"S":"t\\u00e9st"}}'
+_NEW = '"NewImage":{"pk":{"S":"2"},"sk":{"N":"3"},"test":{"NULL":true},"a":{"S":"x"}}'
+
+
+def changes(tmp_path: Path, view: str, *members: Sequence[str]) -> Read:
+    lines = [f"{{{','.join([_TIME, _KEYS, *more])}}}" for more in members]
+    return read(tmp_path, *lines, format_name="dynamodb_json_changes", view=view)
+
+
+def test_changes_have_event_keys_both_images_and_time(tmp_path: Path) -> None:
+    found = changes(tmp_path, "NEW_AND_OLD_IMAGES", [_NEW], [_OLD, _NEW], [_OLD])
+    old = '{"sk":{"N":"3"},"pk":{"S":"2"},"test":{"S":"tést"}}'
+    moment = datetime(2026, 1, 14, 10, 47, 34, 353205)  # noqa: DTZ001
+    assert found.table() == {
+        "write_time": [moment] * 3,
+        "event": ["insert", "update", "delete"],
+        "pk": ["2"] * 3,
+        "sk": ["3"] * 3,
+        "a": ["x", "x", None],
+        "test": [None] * 3,
+        "old_image": [None, old, old],
+        "null_attributes": [["test"], ["test"], None],
+        "item": found.column("item"),
+    }
+    assert found.types["write_time"] == "TIMESTAMP"
+    assert found.column("item")[2] == f"{{{_TIME},{_KEYS},{_OLD}}}"
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        ("NEW_IMAGE", ["put", "delete"]),
+        ("NEW_AND_OLD_IMAGES", ["insert", "delete"]),
+        ("", ["put", "delete"]),
+    ],
+)
+def test_an_insert_is_called_so_only_where_updates_would_look_otherwise(
+    tmp_path: Path, view: str, expected: list[str]
+) -> None:
+    found = changes(tmp_path, view, [_NEW], [])
+    assert found.column("event") == expected
+    assert found.column("pk") == ["2", "2"]
+
+
+def test_our_columns_of_changes_give_way_too_and_keys_come_first(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        f'{{{_TIME},"Keys":{{"z":{{"S":"1"}}}},"NewImage":{{"z":{{"S":"1"}},"Event":{{"S":"e"}}}}}}',
+        format_name="dynamodb_json_changes",
+    )
+    assert found.fields.names == [
+        *("write_time", "event_1", "z", "Event", "old_image", "null_attributes", "item"),
+    ]
+    assert found.column("Event") == ["e"]
+    assert found.column("event_1") == ["put"]
+
+
+def test_keys_are_columns_whatever_the_limit(tmp_path: Path) -> None:
+    line = f'{{{_TIME},"Keys":{{"z":{{"S":"1"}}}}}}'
+    more = f'{{{_TIME},"Keys":{{"z":{{"S":"1"}}}},"NewImage":{{"z":{{"S":"1"}},"a":{{"S":"e"}}}}}}'
+    found = read(tmp_path, line, more, format_name="dynamodb_json_changes", max_columns=1)
+    assert found.column("z") == ["1", "1"]
+    assert found.fields.left_out == ("a",)
+
+
+# --- objects that are not as they should be -------------------------------------------------------
+
+
+def decode_all(path: Path, fields: Fields | None = None) -> int:
+    given = fields or ITEMS.fields({"a": {"S": 1}}, FormatOptions())
+    return sum(batch.num_rows for batch in ITEMS.decode(path, given, FormatOptions()))
+
+
+def many(tmp_path: Path) -> Path:
+    return write(
+        tmp_path / "many.json.gz",
+        [f'{{"Item":{{"a":{{"S":"{no * 7919}"}}}}}}' for no in range(5000)],
+    )
+
+
+def test_a_cut_object_is_refused(tmp_path: Path) -> None:
+    path = many(tmp_path)
+    assert decode_all(path) == ITEMS.rows(path) == 5000
+    whole = path.read_bytes()
+    for length in (len(whole) - 1, len(whole) - 9, len(whole) // 2, 12):
+        path.write_bytes(whole[:length])
+        for look in (ITEMS.rows, decode_all):
+            with pytest.raises(Malformed, match="gzip"):
+                look(path)
+
+
+def test_every_flipped_bit_of_the_data_is_seen(tmp_path: Path) -> None:
+    path = many(tmp_path)
+    whole = path.read_bytes()
+    for place in range(12, len(whole) - 4, len(whole) // 40):
+        broken = bytearray(whole)
+        broken[place] ^= 1 << place % 8
+        path.write_bytes(bytes(broken))
+        for look in (ITEMS.rows, decode_all):
+            with pytest.raises(Malformed):
+                look(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b'{"Item":{"a":{"S":"x"}}', "delimiter"),
+        (b'{"Item":{"a":{"S":"x\xff"}}}', "utf-8"),
+        (b'{"Item":{"a":{"S":"\\ud800"}}}', "surrogates"),
+        (b'{"Item":{"a":{"S":"x"}}} {}', "Extra data"),
+        (b'{"Item":{"a":{"S":5}}}', "found 5"),
+        (b'{"Item":{"a":{"S":true}}}', "expected a string, found true"),
+        (b'{"Item":{"a":{"N":"5"}}}', "expected S, found"),
+        (b'{"Item":{"a":{"S":"x","N":"5"}}}', "expected S, found"),
+        (b'{"Item":{"a":"x"}}', "expected S, found"),
+        (b'{"Item":[]}', "expected"),
+        (b'{"Keys":{}}', "expected"),
+        (b'["Item"]', "expected"),
+        (b'{"Item":{"a":' + b'{"L":[' * 100_000, "recursion"),
+    ],
+)
+def test_a_line_that_is_no_item_is_named_by_its_number(
+    tmp_path: Path, line: bytes, says: str
+) -> None:
+    good = b'{"Item":{"a":{"S":"x"}}}'
+    path = write(tmp_path / "bad.json.gz", [good, b"", good, line, good])
+    with pytest.raises(Malformed, match=rf"^line 4: (?s:.*){says}"):
+        decode_all(path)
+
+
+def test_a_line_number_counts_over_batches(tmp_path: Path) -> None:
+    long = '{"Item":{"a":{"S":"%s"}}}' % ("x" * 3_000_000)
+    path = write(tmp_path / "bad.json.gz", [*[long] * 7, "{", long])
+    with pytest.raises(Malformed, match=r"^line 8: "):
+        decode_all(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"Item":{"a":{"S":"1"},"a":{"S":"2"}}}', "twice"),
+        ('{"Item":{"a":{"X":"1"}}}', "attribute 'a' has 'X'"),
+        ('{"Item":{"a":{"S":"1","N":"2"}}}', "attribute 'a' has 'S,N'"),
+        ('{"Item":{"a":{}}}', "attribute 'a' has no type|attribute 'a' has 'no type'"),
+        ('{"Item":{"a":5}}', "attribute 'a' has"),
+        ('{"Keys":{"a":{"S":"1"}}}', "no 'Item'"),
+    ],
+)
+def test_a_survey_refuses_what_no_export_holds(tmp_path: Path, line: str, says: str) -> None:
+    path = write(tmp_path / "bad.json.gz", [ALL_TYPES, line])
+    with pytest.raises(Malformed, match=says):
+        ITEMS.survey(sql.connect(), [str(path)], FormatOptions())
+
+
+def test_a_survey_names_the_line_that_is_no_json(tmp_path: Path) -> None:
+    path = write(tmp_path / "bad.json.gz", [ALL_TYPES, ALL_TYPES, '{"Item":{"a":{"S":"'])
+    with pytest.raises(duckdb.Error, match=r"in line [34]"):
+        ITEMS.survey(sql.connect(), [str(path)], FormatOptions())
+
+
+def test_items_of_many_megabytes_are_read_by_both(tmp_path: Path) -> None:
+    value = '{"NULL":true},' * 400_000 + '{"S":"' + "é" * 10_000_000 + '"}'
+    found = read(tmp_path, ALL_TYPES, f'{{"Item":{{"big":{{"L":[{value}]}}}}}}', ALL_TYPES)
+    assert found.rows == 3
+    assert len(found.column("big")[1]) == 400_001
+    assert found.column("id") == ["K3TXQk84Si", None, "K3TXQk84Si"]
+
+
+# --- both engines, whatever comes -----------------------------------------------------------------
+
+_HOSTILE = [
+    *('a"b', "a/b", "a~b", "a~1b", "$", "$.a", "*", "#", "Name", "name", "é", "e\u0301", "'", "''"),
+    *("\\", "\\u0041", "{", "[0]", "0", "-1", "item", "null_attributes", " ", "S", "Item", ";--"),
+    *("f0", "compactor source file", "\x1f", "\x7f", "\u2028", "😀", "NULL", "%s", "a\nb", "?1"),
+]
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+_NAMES = st.sampled_from(_HOSTILE) | st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=6
+)
+_NUMBER = st.decimals(allow_nan=False, allow_infinity=False).map(str)
+_BASE64 = st.binary(max_size=9).map(lambda value: base64.b64encode(value).decode())
+_SCALAR = st.one_of(
+    st.fixed_dictionaries({"S": _TEXT}),
+    st.fixed_dictionaries({"N": _NUMBER}),
+    st.fixed_dictionaries({"B": _BASE64}),
+    st.fixed_dictionaries({"BOOL": st.booleans()}),
+    st.just({"NULL": True}),
+    st.fixed_dictionaries({"SS": st.lists(_TEXT, min_size=1, max_size=3, unique=True)}),
+    st.fixed_dictionaries({"NS": st.lists(_NUMBER, min_size=1, max_size=3, unique=True)}),
+    st.fixed_dictionaries({"BS": st.lists(_BASE64, min_size=1, max_size=3, unique=True)}),
+    st.fixed_dictionaries({"L": st.lists(st.fixed_dictionaries({"S": _TEXT}), max_size=3)}),
+    st.fixed_dictionaries({"L": st.lists(st.fixed_dictionaries({"N": _NUMBER}), max_size=3)}),
+)
+_TYPED = st.recursive(
+    _SCALAR,
+    lambda inner: (
+        st.fixed_dictionaries({"L": st.lists(inner, max_size=3)})
+        | st.fixed_dictionaries({"M": st.dictionaries(_NAMES, inner, max_size=3)})
+    ),
+    max_leaves=6,
+)
+_ITEM = st.dictionaries(_NAMES, _TYPED, max_size=6)
+_SPELLING = st.sampled_from([(",", ":"), (", ", " : ")])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    items=st.lists(_ITEM, min_size=1, max_size=6),
+    ascii_only=st.booleans(),
+    spelling=_SPELLING,
+    most=st.sampled_from([2, 500]),
+)
+def test_both_engines_read_equal_values_from_any_items(
+    tmp_path_factory: pytest.TempPathFactory,
+    items: list[dict[str, Any]],
+    ascii_only: bool,
+    spelling: tuple[str, str],
+    most: int,
+) -> None:
+    lines = [
+        json.dumps({"Item": item}, ensure_ascii=ascii_only, separators=spelling) for item in items
+    ]
+    found = read(tmp_path_factory.mktemp("any"), *lines, max_columns=most)
+    table = found.table()
+    assert len(table) == len(found.fields.names)
+    own = found.fields.names[-2:]
+    assert table[own[0]] == [
+        sorted(name for name, typed in item.items() if typed == {"NULL": True}) for item in items
+    ]
+    assert table[own[1]] == lines
+    for field in found.fields.fields[:-2]:
+        for item, value in zip(items, table[field.name], strict=True):
+            assert value == expected(item.get(field.name), field.kind)
+
+
+def expected(typed: dict[str, Any] | None, kind: str) -> Any:
+    """Return what a column must hold, worked out from the item alone."""
+    if typed is None or "NULL" in typed:
+        return None
+    if kind == "mixed":
+        return compact(typed)
+    (value,) = typed.values()
+    match kind:
+        case "B":
+            return base64.b64decode(value)
+        case "BS":
+            return [base64.b64decode(one) for one in value]
+        case "L:S" | "L:N":
+            return [one[kind[2:]] for one in value]
+        case "L" | "L:":
+            return [compact(one) for one in value]
+        case "M":
+            return compact(value)
+        case _:
+            return value
+
+
+def compact(value: Any) -> str:
+    """Return JSON text; what must be escaped is spelled here one by one."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{compact(k)}:{compact(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(compact, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return (
+        '"' + "".join(_SHORT.get(c) or (f"\\u{ord(c):04X}" if c < " " else c) for c in value) + '"'
+    )
+
+
+_SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}

@@ -97,9 +97,10 @@ class DynamoDb:
         left_out = tuple(name for name in _by_frequency(survey) if name not in chosen)
         if left_out and not options.item_column:
             raise ConfigError(
-                f"{len(survey)} attributes do not fit into {options.max_columns} columns, and "
-                f"without the item's text {', '.join(map(repr, left_out[:5]))} would be lost",
-                hint="set item_column to a name, or raise max_columns",
+                f"of {len(survey)} attributes, {len(left_out)} do not become columns (the limit is "
+                f"{options.max_columns}), and without a column for the item's text they would be "
+                f"lost: {', '.join(map(repr, left_out[:5]))}",
+                hint="raise max_columns, or give item_column a name",
             )
         taken = {name.lower() for name in survey}
         own = [columns[name] for name in survey if name in chosen]
@@ -148,6 +149,8 @@ def _survey(
     found: Survey = {}
     for row in rows(connection, "formats/dynamodb_survey", parameters):
         name, kind, items = row["attribute"], row["kind"], row["items"]
+        if name is None and kind == "twice":
+            raise Malformed(f"{items} lines name an attribute twice in {root!r}; expected once")
         if name is None:
             if needed:
                 raise Malformed(f"{items} lines have no {root!r}; expected {{{root!r}: ...}}")

@@ -30,6 +30,7 @@ MAX_LINE_BYTES = 64 << 20
 """Longest line. An item has at most 400 KB, but `{"NULL":true}` in a list counts as one byte."""
 BATCH_BYTES = 8 << 20
 _READ_BYTES = 1 << 20
+_SPACE = b" \t\r"
 _KEY = "key "
 
 Item = dict[str, Any]
@@ -71,7 +72,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[bytes]]]:
 
 def count(path: Path) -> int:
     """Count the lines that are not empty, without looking into them. Raises: Malformed"""
-    return sum(bool(line.strip()) for _, lines in _lines(path) for line in lines)
+    return sum(bool(line.strip(_SPACE)) for _, lines in _lines(path) for line in lines)
 
 
 # --- columns --------------------------------------------------------------------------------------
@@ -89,27 +90,38 @@ def decode(path: Path, fields: Fields, root: str, view: str) -> Iterator[pa.Tabl
     getters = [get for _, get in columns]
     for first, lines in _lines(path):
         values: list[list[Any]] = [[] for _ in getters]
+        numbers = []
         number = first
         try:
-            for number, line in enumerate(lines, first):  # noqa: B007
-                if not line.strip():
-                    continue
-                item = _parse(line, root)
-                for get, column in zip(getters, values, strict=True):
-                    column.append(get(item))
-        except (ValueError, OverflowError) as error:  # also of JSON, UTF-8, base64
+            for number, line in enumerate(lines, first):  # for the error
+                if line.strip(_SPACE):
+                    item = _parse(line, root)
+                    numbers.append(number)
+                    for get, column in zip(getters, values, strict=True):
+                        column.append(get(item))
+        except (ValueError, OverflowError, RecursionError) as error:  # also of JSON, UTF-8, base64
             raise Malformed(f"line {number}: {error}") from error
         yield pa.Table.from_arrays(
-            [_array(column, field) for column, field in zip(values, schema, strict=True)],
+            [_array(column, field, numbers) for column, field in zip(values, schema, strict=True)],
             schema=schema,
         )
 
 
-def _array(values: list[Any], field: pa.Field) -> pa.Array:
+def _array(values: list[Any], field: pa.Field, numbers: Sequence[int]) -> pa.Array:
     try:
         return pa.array(values, field.type)
-    except (pa.ArrowException, UnicodeEncodeError) as error:
-        raise Malformed(f"column {field.name!r}: {error}") from error
+    except UnicodeEncodeError as error:  # half of a surrogate pair: JSON can spell it
+        bad = next(no for no, value in zip(numbers, values, strict=True) if not _is_text(value))
+        raise Malformed(f"line {bad}: column {field.name!r}: {error}") from error
+
+
+def _is_text(value: Any) -> bool:
+    texts = value if isinstance(value, list) else [value]
+    return not any(
+        isinstance(text, str) and "\ud800" <= character <= "\udfff"
+        for text in texts
+        for character in text or ""
+    )
 
 
 def _no_number(text: str) -> Any:
@@ -121,7 +133,7 @@ _DECODER = json.JSONDecoder(parse_float=_no_number, parse_int=_no_number, parse_
 
 def _parse(line: bytes, root: str) -> Item:
     """Return what a line says, with the line itself under an empty name."""
-    text = line.decode().strip(" \t\r")
+    text = line.strip(_SPACE).decode()
     item = _DECODER.decode(text)
     if not isinstance(item, dict):
         raise ValueError(f"expected {{{root!r}: ...}}, found {text[:40]}")
