@@ -7,6 +7,7 @@ import gzip
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -440,7 +441,7 @@ _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 _NAMES = st.sampled_from(_HOSTILE) | st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=6
 )
-_NUMBER = st.decimals(allow_nan=False, allow_infinity=False).map(str)
+_NUMBER = st.decimals(-(10**30), 10**30, allow_nan=False, allow_infinity=False).map(str)
 _BASE64 = st.binary(max_size=9).map(lambda value: base64.b64encode(value).decode())
 _SCALAR = st.one_of(
     st.fixed_dictionaries({"S": _TEXT}),
@@ -532,3 +533,246 @@ def compact(value: Any) -> str:
 
 
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+# --- Ion ------------------------------------------------------------------------------------------
+
+_ION = (
+    '$ion_1_0 {Item:{Authors:$dynamodb_SS::["Author1","Author2"],Dimensions:"8.5 x 11.0 x 1.5",'
+    "Id:103.,InPublication:false,PageCount:6d2,Price:1.50,none:null,'a b':{{aGVsbG8=}},"
+    'ns:$dynamodb_NS::[1.,2d0],bs:$dynamodb_BS::[{{aGVsbG8=}}],l:[1.,"x",null],'
+    "m:{\"a/b\":{'q':-0.5}}}}"
+)
+
+
+def from_ion(tmp_path: Path, *lines: str, changes: bool = False) -> Read:
+    name = "dynamodb_ion_changes" if changes else "dynamodb_ion"
+    source, target = write(tmp_path / "object.ion.gz", lines), tmp_path / "object.json.gz"
+    assert not FORMATS[name].ready
+    FORMATS[name].convert(source, target)
+    assert FORMATS[name].rows(source) == FORMATS[name].rows(target)
+    return Read(name, [target], FormatOptions())
+
+
+def test_an_item_in_ion_has_the_columns_of_one_in_json(tmp_path: Path) -> None:
+    found = from_ion(tmp_path, _ION, "", " $ion_1_0 {Item:{Id:1.,m:{x:[{}]}}} ")
+    assert found.table() == {
+        "Authors": [["Author1", "Author2"], None],
+        "Dimensions": ["8.5 x 11.0 x 1.5", None],
+        "Id": ["103", "1"],
+        "InPublication": [False, None],
+        "PageCount": ["600", None],
+        "Price": ["1.5", None],
+        "a b": [b"hello", None],
+        "bs": [[b"hello"], None],
+        "l": [['{"N":"1"}', '{"S":"x"}', '{"NULL":true}'], None],
+        "m": ['{"a/b":{"M":{"q":{"N":"-0.5"}}}}', '{"x":{"L":[{"M":{}}]}}'],
+        "none": [None, None],
+        "ns": [["1", "2"], None],
+        "null_attributes": [["none"], []],
+        "item": [_ION, "$ion_1_0 {Item:{Id:1.,m:{x:[{}]}}}"],
+    }
+
+
+@pytest.mark.parametrize("wrap", ["{%s}", "{Record:{%s}}"])
+def test_changes_in_ion_have_the_columns_of_those_in_json(tmp_path: Path, wrap: str) -> None:
+    members = 'Metadata:{WriteTimestampMicros:1768387654353205.},Keys:{pk:"2"}'
+    lines = [
+        "$ion_1_0 " + wrap % members,
+        "$ion_1_0 " + wrap % (members + ',OldImage:{pk:"2",a:1.},NewImage:{pk:"2",a:2.}'),
+    ]
+    found = from_ion(tmp_path, *lines, changes=True)
+    assert found.column("event") == ["delete", "update"]
+    assert found.column("pk") == ["2", "2"]
+    assert found.column("a") == [None, "2"]
+    assert found.column("old_image") == [None, '{"pk":{"S":"2"},"a":{"N":"1"}}']
+    assert found.column("item") == lines
+    assert found.column("write_time")[0] == datetime(2026, 1, 14, 10, 47, 34, 353205)  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("ion", "number"),
+    [
+        ("103.", "103"),
+        ("6d2", "600"),
+        ("1.50", "1.5"),
+        ("-0.", "0"),
+        ("0d5", "0"),
+        ("-25d-3", "-0.025"),
+        ("12345678901234567890123456789012345678.", "12345678901234567890123456789012345678"),
+        ("1.2345678901234567890123456789012345678", "1.2345678901234567890123456789012345678"),
+        ("99999999999999999999999999999999999999d88", "9" * 38 + "0" * 88),
+        ("1d-130", "0." + "0" * 129 + "1"),
+    ],
+)
+def test_numbers_from_ion_keep_every_digit(tmp_path: Path, ion: str, number: str) -> None:
+    assert from_ion(tmp_path, f"$ion_1_0 {{Item:{{n:{ion}}}}}").column("n") == [number]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "1e0",
+            "nan",
+            "2020-01-01T",
+            "symbol",
+            '{{"clob"}}',
+            "(1. 2.)",
+            'x::"s"',
+            "1d126",
+            "1d-131",
+        ),
+        *(
+            "$dynamodb_SS::[1.]",
+            '$dynamodb_NS::["a"]',
+            "$dynamodb_SS::(1.)",
+            "x::[1.]",
+            "null.string",
+        ),
+        *('"\\ud800"', '"', "{$0:1.}", "1d99999999999999999999"),
+    ],
+)
+def test_what_no_export_holds_is_refused_and_not_guessed(tmp_path: Path, value: str) -> None:
+    lines = ["$ion_1_0 {Item:{a:1.}}", f"$ion_1_0 {{Item:{{a:{value}}}}}"]
+    source = write(tmp_path / "object.ion.gz", lines)
+    with pytest.raises(Malformed, match=r"^line 2: "):
+        FORMATS["dynamodb_ion"].convert(source, tmp_path / "object.json.gz")
+
+
+@pytest.mark.parametrize("line", ["$ion_1_0", "{Item:5}", "{Keys:{}}", "5", "{Item:{}} {Item:{}}"])
+def test_a_line_of_ion_that_is_no_item_is_named_by_its_number(tmp_path: Path, line: str) -> None:
+    source = write(tmp_path / "object.ion.gz", ["", line])
+    for name in ("dynamodb_ion", "dynamodb_ion_changes"):
+        with pytest.raises(Malformed, match=r"^line 2: "):
+            FORMATS[name].convert(source, tmp_path / "object.json.gz")
+
+
+def test_a_cut_object_of_ion_is_refused(tmp_path: Path) -> None:
+    source = write(tmp_path / "object.ion.gz", [_ION] * 50)
+    source.write_bytes(source.read_bytes()[:-3])
+    with pytest.raises(Malformed, match="gzip"):
+        FORMATS["dynamodb_ion"].convert(source, tmp_path / "object.json.gz")
+
+
+@settings(max_examples=60, deadline=None)
+@given(item=_ITEM)
+def test_items_are_the_same_from_ion_and_from_json(
+    tmp_path_factory: pytest.TempPathFactory, item: dict[str, Any]
+) -> None:
+    folder = tmp_path_factory.mktemp("ion")
+    found = from_ion(folder, f"$ion_1_0 {{Item:{ion_text({'M': item})}}}")
+    given_json = read(folder, json.dumps({"Item": plain(item)}))
+    for name in given_json.fields.names[:-1]:
+        assert found.column(name) == given_json.column(name)
+
+
+def ion_text(typed: dict[str, Any]) -> str:
+    """Return the Ion text of a typed value, written by hand from Ion's specification."""
+    ((kind, value),) = typed.items()
+    match kind:
+        case "S":
+            return compact(value)
+        case "N":
+            text = f"{Decimal(value):f}"
+            return text if "." in text else f"{text}."
+        case "B":
+            return f"{{{{{value}}}}}"
+        case "BOOL":
+            return str(value).lower()
+        case "NULL":
+            return "null"
+        case "L":
+            return f"[{','.join(map(ion_text, value))}]"
+        case "M":
+            return "{" + ",".join(f"{compact(k)}:{ion_text(v)}" for k, v in value.items()) + "}"
+        case _:
+            return f"$dynamodb_{kind}::[{','.join(ion_text({kind[0]: one}) for one in value)}]"
+
+
+def plain(value: Any) -> Any:
+    """Return typed values with their numbers as DynamoDB spells them."""
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {}
+    for key, inner in value.items():
+        if key == "N" and isinstance(inner, str):
+            found[key] = number_text(inner)
+        elif key == "NS" and isinstance(inner, list):
+            found[key] = [number_text(one) for one in inner]
+        else:
+            found[key] = plain(inner)
+    return found
+
+
+def number_text(text: str) -> str:
+    whole, _, fraction = f"{Decimal(text):f}".partition(".")
+    fraction = fraction.rstrip("0")
+    shown = f"{whole}.{fraction}" if fraction else whole
+    return "0" if shown == "-0" else shown
+
+
+# --- days -----------------------------------------------------------------------------------------
+
+
+def test_dates_and_moments_are_seen_in_the_first_bytes() -> None:
+    items = [
+        {
+            "iso": {"S": f"2026-01-{day:02d}T10:00:00.000Z"},
+            "day": {"S": f"2026-02-{day:02d}"},
+            "seconds": {"N": str(1_767_225_600 + 86_400 * day)},
+            "millis": {"N": str((1_767_225_600 + 86_400 * day) * 1000)},
+            "micros": {"N": str((1_767_225_600 + 86_400 * day) * 1_000_000)},
+            "sometimes": {"S": "2026-01-01"} if day % 2 else {"NULL": True},
+            "text": {"S": "2026-01-01" if day < 20 else "soon"},
+            "no_day": {"S": "2026-02-31"},
+            "count": {"N": str(day)},
+            "both": {"N": "1767225600"} if day % 2 else {"S": "2026-01-01"},
+            "numbers": {"N": "1767225600" if day % 2 else "1767225600000"},
+        }
+        for day in range(1, 29)
+    ]
+    lines = "".join(json.dumps({"Item": item}) + "\n" for item in items)
+    head = gzip.compress(lines.encode(), mtime=0)
+    found = {one.column: one for one in ITEMS.peek(head, FormatOptions())}
+    assert {name: (one.type, one.first_day, one.last_day) for name, one in found.items()} == {
+        "iso": ("text", "2026-01-01", "2026-01-28"),
+        "day": ("text", "2026-02-01", "2026-02-28"),
+        "seconds": ("epoch", "2026-01-02", "2026-01-29"),
+        "millis": ("epoch", "2026-01-02", "2026-01-29"),
+        "micros": ("epoch", "2026-01-02", "2026-01-29"),
+        "sometimes": ("text", "2026-01-01", "2026-01-01"),
+    }
+    assert found["sometimes"].null_share == 0.5
+    assert found["iso"].null_share == 0.0
+
+
+def test_a_head_that_is_cut_anywhere_is_no_error(tmp_path: Path) -> None:
+    lines = [
+        f'{{"Item":{{"at":{{"S":"2026-01-{day:02d}"}},"x":{{"N":"{day**9}"}}}}}}'
+        for day in range(1, 29)
+    ]
+    whole = write(tmp_path / "object.json.gz", lines).read_bytes()
+    seen = {len(ITEMS.peek(whole[:length], FormatOptions())) for length in range(len(whole))}
+    assert seen == {0, 1}
+    for other in (b"", b"PAR1", gzip.compress(b"5\n[]\n{}\n"), gzip.compress(b'{"Item":5}\n')):
+        assert ITEMS.peek(other, FormatOptions()) == ()
+        assert CHANGES.peek(other, FormatOptions()) == ()
+
+
+def test_changes_are_dated_by_their_time_alone() -> None:
+    lines = f'{{{_TIME},{_KEYS},"NewImage":{{"at":{{"S":"2026-01-01"}}}}}}\n'
+    (found,) = CHANGES.peek(gzip.compress(lines.encode()), FormatOptions())
+    assert (found.column, found.type) == ("write_time", "timestamp")
+    assert found.first_day == found.last_day == "2026-01-14"
+
+
+def test_dates_are_seen_in_ion_too() -> None:
+    head = gzip.compress(b'$ion_1_0 {Item:{at:"2026-01-01",n:1767225600.,x:1.}}\n$ion_1_0 {It')
+    found = FORMATS["dynamodb_ion"].peek(head, FormatOptions())
+    assert [(one.column, one.first_day) for one in found] == [
+        ("at", "2026-01-01"),
+        ("n", "2026-01-01"),
+    ]

@@ -30,7 +30,7 @@ MAX_LINE_BYTES = 64 << 20
 """Longest line. An item has at most 400 KB, but `{"NULL":true}` in a list counts as one byte."""
 BATCH_BYTES = 8 << 20
 _READ_BYTES = 1 << 20
-_SPACE = b" \t\r"
+SPACE = b" \t\r"
 _KEY = "key "
 
 Item = dict[str, Any]
@@ -53,7 +53,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
             yield block
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[bytes]]]:
+def lines(path: Path) -> Iterator[tuple[int, list[bytes]]]:
     """Yield whole lines by the handful, with the number of the first one. Raises: Malformed"""
     number, waiting, size = 1, list[bytes](), 0
     for block in _blocks(path):
@@ -61,9 +61,9 @@ def _lines(path: Path) -> Iterator[tuple[int, list[bytes]]]:
         size += len(block)
         if size >= BATCH_BYTES and b"\n" in block:
             whole, _, rest = b"".join(waiting).rpartition(b"\n")
-            lines = whole.split(b"\n")
-            yield number, lines
-            number += len(lines)
+            found = whole.split(b"\n")
+            yield number, found
+            number += len(found)
             waiting, size = [rest], len(rest)
         elif size > MAX_LINE_BYTES + BATCH_BYTES:
             raise Malformed(f"line {number} or a later one is longer than {MAX_LINE_BYTES} bytes")
@@ -72,7 +72,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[bytes]]]:
 
 def count(path: Path) -> int:
     """Count the lines that are not empty, without looking into them. Raises: Malformed"""
-    return sum(bool(line.strip(_SPACE)) for _, lines in _lines(path) for line in lines)
+    return sum(bool(line.strip(SPACE)) for _, some in lines(path) for line in some)
 
 
 # --- columns --------------------------------------------------------------------------------------
@@ -88,13 +88,13 @@ def decode(path: Path, fields: Fields, root: str, view: str) -> Iterator[pa.Tabl
         [(field.name, kind) for field, (kind, _) in zip(fields.fields, columns, strict=True)]
     )
     getters = [get for _, get in columns]
-    for first, lines in _lines(path):
+    for first, some in lines(path):
         values: list[list[Any]] = [[] for _ in getters]
         numbers = []
         number = first
         try:
-            for number, line in enumerate(lines, first):  # for the error
-                if line.strip(_SPACE):
+            for number, line in enumerate(some, first):  # for the error
+                if line.strip(SPACE):
                     item = _parse(line, root)
                     numbers.append(number)
                     for get, column in zip(getters, values, strict=True):
@@ -133,7 +133,7 @@ _DECODER = json.JSONDecoder(parse_float=_no_number, parse_int=_no_number, parse_
 
 def _parse(line: bytes, root: str) -> Item:
     """Return what a line says, with the line itself under an empty name."""
-    text = line.strip(_SPACE).decode()
+    text = line.strip(SPACE).decode()
     item = _DECODER.decode(text)
     if not isinstance(item, dict):
         raise ValueError(f"expected {{{root!r}: ...}}, found {text[:40]}")
@@ -296,16 +296,25 @@ _FIRST, _LAST = 631_152_000, 4_102_444_800
 """Seconds of 1990-01-01 and 2100-01-01: numbers between them may be moments."""
 
 
-def peek(head: bytes, *, changes: bool) -> tuple[DateStats, ...]:
+_NO_ITEMS = (
+    *(ValueError, zlib.error, AttributeError, KeyError, TypeError),
+    *(OverflowError, RecursionError),
+)
+"""What comes of looking for dates in something that is no export."""
+
+
+def peek(
+    head: bytes, *, changes: bool, read: Callable[[bytes], Item] = json.loads
+) -> tuple[DateStats, ...]:
     """Say which attributes could date rows: those of which every value seen is a day or a moment.
 
     `type` is `text` for ISO dates, `epoch` for numbers, `timestamp` for the time of a change.
     """
     try:
         text = zlib.decompressobj(31).decompress(head)
-        images = [json.loads(line) for line in text.split(b"\n")[:-1] if line.strip()]
+        images = [read(line) for line in text.split(b"\n")[:-1] if line.strip(SPACE)]
         return _change_stats(images) if changes else _item_stats([one["Item"] for one in images])
-    except (ValueError, zlib.error, AttributeError, KeyError, TypeError, RecursionError):
+    except _NO_ITEMS:
         return ()
 
 
