@@ -8,6 +8,8 @@ from .interface import Format
 _ALL: tuple[Format, ...] = (
     DynamoDb(name="dynamodb_json", changes=False),
     DynamoDb(name="dynamodb_json_changes", changes=True),
+    DynamoDb(name="dynamodb_ion", changes=False, ready=False),
+    DynamoDb(name="dynamodb_ion_changes", changes=True, ready=False),
 )
 FORMATS: dict[str, Format] = {one.name: one for one in _ALL}
 """By name."""
