@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .csv_text import Csv
 from .interface import Format
 
-FORMATS: dict[str, Format] = {}
+FORMATS: dict[str, Format] = {one.name: one for one in (Csv(),)}
 """By name."""

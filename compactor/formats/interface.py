@@ -42,6 +42,8 @@ class FormatOptions:
     delimiter: str = ","
     header: bool = True
     """Whether the first line of a CSV object names its columns."""
+    null_text: str = ""
+    """What stands for NULL in CSV where it is not quoted; in quotes it is a text like any other."""
     names: tuple[str, ...] = ()
     """Names for a CSV without header; without any they are `column_1`, `column_2`, ..."""
     types: Mapping[str, str] = field(default_factory=dict)
@@ -81,11 +83,11 @@ class Format(Protocol):
     ready: bool
     """False if `convert` must make a file of each object first."""
 
-    def convert(self, source: Path, target: Path) -> None:
+    def convert(self, source: Path, target: Path, options: FormatOptions) -> None:
         """Write what both engines will read. Raises: Malformed"""
         ...
 
-    def rows(self, path: Path) -> int:
+    def rows(self, path: Path, options: FormatOptions) -> int:
         """Count the rows without parsing them, as independently of the parsers as the format
         allows. Verifies the gzip trailer. Raises: Malformed"""
         ...
