@@ -35,12 +35,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-import sqlglot
 from sqlglot import exp
 
 from ..errors import ConfigError
 from ..model import DateStats
 from ..sql import query
+from .columns import filled, known_types
 from .dates import date_stats
 from .interface import Field, Fields, FormatOptions, Malformed, Survey
 from .text import BLOCK_BYTES, MAX_RECORD_BYTES, beginning, blocks, check_utf8
@@ -299,7 +299,7 @@ class Csv:
             "null_text": exp.Literal.string(options.null_text),
         }
         if fields.fields[0].kind == _BY_NAME:
-            macro = _filled(query("formats/csv_by_name"), values)
+            macro = filled(query("formats/csv_by_name"), values)
             _choose(macro, fields)
         else:
             values["columns"] = exp.Struct(
@@ -310,7 +310,7 @@ class Csv:
                     for no in range(len(fields.fields))
                 ]
             )
-            macro = _filled(query("formats/csv_by_place"), values)
+            macro = filled(query("formats/csv_by_place"), values)
         connection.execute(macro.sql(dialect="duckdb"))
 
     def decode(self, path: Path, fields: Fields, options: FormatOptions) -> Iterator[pa.Table]:
@@ -381,17 +381,6 @@ def _plain(block: bytes, width: int, null_text: str) -> bytes:
         for part in parts[::2]
     ]
     return b'"'.join(parts)
-
-
-def _filled(statement: str, values: dict[str, exp.Expression]) -> exp.Expression:
-    """Parse a query file and put expressions in the place of its parameters."""
-
-    def put(node: exp.Expression) -> exp.Expression:
-        if isinstance(node, exp.Parameter | exp.Placeholder):
-            return values[node.name].copy()
-        return node
-
-    return sqlglot.parse_one(statement, dialect="duckdb").transform(put)
 
 
 def _choose(macro: exp.Expression, fields: Fields) -> None:
@@ -529,13 +518,3 @@ def _misfit(line: int, block: bytes, width: int, delimiter: str) -> Malformed | 
         line += record.count(b"\n")
         place = end
     return None
-
-
-def known_types(survey: Survey, options: FormatOptions) -> None:
-    """Raises: ConfigError if a type is configured for a column that no object has."""
-    missing = [name for name in options.types if name not in survey]
-    if survey and missing:
-        raise ConfigError(
-            f"types names a column {missing[0]!r} that is not there; the columns are "
-            f"{', '.join(list(survey)[:40])}"
-        )
