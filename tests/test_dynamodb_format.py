@@ -61,7 +61,7 @@ class Read:
         }
         decoded = [batch for path in paths for batch in one.decode(path, self.fields, options)]
         self.decoded = pa.concat_tables(decoded)
-        self.rows = sum(one.rows(path) for path in paths)
+        self.rows = sum(one.rows(path, FormatOptions()) for path in paths)
 
     def column(self, name: str) -> list[Any]:
         """Return the values of a column, which both engines must have alike."""
@@ -344,7 +344,7 @@ def many(tmp_path: Path) -> Path:
 
 def test_a_cut_object_is_refused(tmp_path: Path) -> None:
     path = many(tmp_path)
-    assert decode_all(path) == ITEMS.rows(path) == 5000
+    assert decode_all(path) == ITEMS.rows(path, FormatOptions()) == 5000
     whole = path.read_bytes()
     for length in (len(whole) - 1, len(whole) - 9, len(whole) // 2, 12):
         path.write_bytes(whole[:length])
@@ -549,8 +549,10 @@ def from_ion(tmp_path: Path, *lines: str, changes: bool = False) -> Read:
     name = "dynamodb_ion_changes" if changes else "dynamodb_ion"
     source, target = write(tmp_path / "object.ion.gz", lines), tmp_path / "object.json.gz"
     assert not FORMATS[name].ready
-    FORMATS[name].convert(source, target)
-    assert FORMATS[name].rows(source) == FORMATS[name].rows(target)
+    FORMATS[name].convert(source, target, FormatOptions())
+    assert FORMATS[name].rows(source, FormatOptions()) == FORMATS[name].rows(
+        target, FormatOptions()
+    )
     return Read(name, [target], FormatOptions())
 
 
@@ -637,7 +639,7 @@ def test_what_no_export_holds_is_refused_and_not_guessed(tmp_path: Path, value: 
     lines = ["$ion_1_0 {Item:{a:1.}}", f"$ion_1_0 {{Item:{{a:{value}}}}}"]
     source = write(tmp_path / "object.ion.gz", lines)
     with pytest.raises(Malformed, match=r"^line 2: "):
-        FORMATS["dynamodb_ion"].convert(source, tmp_path / "object.json.gz")
+        FORMATS["dynamodb_ion"].convert(source, tmp_path / "object.json.gz", FormatOptions())
 
 
 @pytest.mark.parametrize("line", ["$ion_1_0", "{Item:5}", "{Keys:{}}", "5", "{Item:{}} {Item:{}}"])
@@ -645,14 +647,14 @@ def test_a_line_of_ion_that_is_no_item_is_named_by_its_number(tmp_path: Path, li
     source = write(tmp_path / "object.ion.gz", ["", line])
     for name in ("dynamodb_ion", "dynamodb_ion_changes"):
         with pytest.raises(Malformed, match=r"^line 2: "):
-            FORMATS[name].convert(source, tmp_path / "object.json.gz")
+            FORMATS[name].convert(source, tmp_path / "object.json.gz", FormatOptions())
 
 
 def test_a_cut_object_of_ion_is_refused(tmp_path: Path) -> None:
     source = write(tmp_path / "object.ion.gz", [_ION] * 50)
     source.write_bytes(source.read_bytes()[:-3])
     with pytest.raises(Malformed, match="gzip"):
-        FORMATS["dynamodb_ion"].convert(source, tmp_path / "object.json.gz")
+        FORMATS["dynamodb_ion"].convert(source, tmp_path / "object.json.gz", FormatOptions())
 
 
 @settings(max_examples=60, deadline=None)

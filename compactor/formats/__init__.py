@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from .csv_text import Csv
 from .dynamodb import DynamoDb
 from .interface import Format
+from .json_lines import JsonLines
 
 _ALL: tuple[Format, ...] = (
+    Csv(),
+    JsonLines(),
     DynamoDb(name="dynamodb_json", changes=False),
     DynamoDb(name="dynamodb_json_changes", changes=True),
     DynamoDb(name="dynamodb_ion", changes=False, ready=False),

@@ -67,13 +67,14 @@ class DynamoDb:
     name: str
     changes: bool
     ready: bool = True
+    decodes_objects: bool = False
 
-    def convert(self, source: Path, target: Path) -> None:
+    def convert(self, source: Path, target: Path, options: FormatOptions) -> None:
         if self.ready:
             raise NotImplementedError(f"{self.name} is read as it is")
         ion.convert(source, target, changes=self.changes)
 
-    def rows(self, path: Path) -> int:
+    def rows(self, path: Path, options: FormatOptions) -> int:
         return dynamodb_rows.count(path)
 
     def survey(
