@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,6 +19,8 @@ from .sql import query, rows
 
 if TYPE_CHECKING:
     import duckdb
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Owner = tuple[int, str, str]
 """(root_no, database, table)"""
@@ -77,7 +80,12 @@ def by_keys(
     connection.execute(query(reader.claims), reader.parameters(options))
     found: dict[int, list[Group]] = {}
     for row in rows(connection, "detect/groups", {"system": reader.system}):
-        found.setdefault(row["source"], []).append(Group(**row))
+        # DuckDB needs a package of its own to return a TIMESTAMPTZ to Python
+        first_at, last_at = (
+            _EPOCH + timedelta(microseconds=row.pop(name)) for name in ("first_us", "last_us")
+        )
+        group = Group(**row, first_at=first_at, last_at=last_at)
+        found.setdefault(group.source, []).append(group)
     return found
 
 

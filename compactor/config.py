@@ -13,10 +13,21 @@ import re
 import shutil
 import tempfile
 import tomllib
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from .errors import ConfigError
 from .model import FormatOptions
@@ -30,6 +41,8 @@ _UNIT = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 }
 _MOST = {"d": 365_000, "mo": 12_000, "y": 1_000}
 _LEAST_MEMORY = 64 << 20
+_SETTLE = re.compile(r"^\s*(\d{1,9})\s*(s|m|h)\s*$")
+_TASK_ARN = re.compile(r"^arn:aws[a-z-]*:dms:[a-z0-9-]+:[0-9]{12}:task:[A-Za-z0-9-]+$")
 _RETAIN = re.compile(r"^\s*(\d+)\s*(d|mo|y)\s*$")
 
 
@@ -54,12 +67,84 @@ def parse_retain(text: str) -> tuple[int, Literal["d", "mo", "y"]]:
     return int(match[1]), unit
 
 
+def parse_settle(text: str) -> timedelta:
+    """Return the time of `90s`, `15m`, `24h`."""
+    match = _SETTLE.match(text)
+    if not match:
+        raise ValueError(f"{text!r} is not a time to wait; write 90s, 15m or 24h")
+    seconds = int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+    if seconds > 366 * 86_400:
+        raise ValueError(f"{text!r} is longer than a year")
+    return timedelta(seconds=seconds)
+
+
+def place_below(urls: Sequence[str], place: str) -> tuple[int, str] | None:
+    """Return (source, key prefix with a trailing slash) of a folder that is or lies in a source."""
+    for source, url in enumerate(urls):
+        top = f"{_normal(url)}/"
+        folder = f"{_normal(place)}/"
+        if folder.startswith(top):
+            return source, folder.removeprefix(top)
+    return None
+
+
+def _normal(url: str) -> str:
+    """Return a URL or folder without trailing slash; local folders are absolute."""
+    if "://" in url and not url.startswith("file://"):
+        return url.rstrip("/")
+    local = url2pathname(urlsplit(url).path) if "://" in url else url
+    return os.path.abspath(local).rstrip("/")  # noqa: PTH100 - without following links
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class DmsConfig(_Section):
+    """What keys cannot tell of AWS DMS targets; all of it optional."""
+
+    folders: tuple[str, ...] = ()
+    """BucketFolder settings: URLs or folders, in a source."""
+    statistics: tuple[str, ...] = ()
+    """Files with the answer of `aws dms describe-table-statistics`."""
+    task_arns: tuple[str, ...] = ()
+    """Replication tasks whose statistics are asked of AWS at every run."""
+
+    @field_validator("task_arns")
+    @classmethod
+    def _arns(cls, arns: tuple[str, ...]) -> tuple[str, ...]:
+        for arn in arns:
+            if not _TASK_ARN.match(arn):
+                raise ValueError(
+                    f"{arn!r} is not the ARN of a replication task "
+                    "(arn:aws:dms:<region>:<account>:task:<name>)"
+                )
+        return arns
+
+
 class SourceConfig(_Section):
     urls: tuple[str, ...] = Field(min_length=1)
+    settle: str = "15m"
+    """Objects younger than this may still grow, or be followed by others."""
+    files: tuple[str, ...] = ()
+    """Folders of plain Parquet, CSV or JSON-lines files, in a source."""
+    dms: DmsConfig = DmsConfig()
+
+    @field_validator("settle")
+    @classmethod
+    def _settle(cls, text: str) -> str:
+        parse_settle(text)
+        return text
+
+    @model_validator(mode="after")
+    def _inside(self) -> SourceConfig:
+        for name, places in (("files", self.files), ("dms.folders", self.dms.folders)):
+            for place in places:
+                if place_below(self.urls, place) is None:
+                    raise ValueError(
+                        f"{name}: {place} does not lie in any of the urls; name its source there"
+                    )
+        return self
 
 
 class LakeConfig(_Section):
@@ -276,6 +361,8 @@ def _known(loc: tuple[Any, ...]) -> list[str]:
         "tables": TableConfig,
     }
     owner = Config if len(loc) == 1 else sections.get(str(loc[0]), Config)
+    if loc[:2] == ("source", "dms") and len(loc) > 2:
+        owner = DmsConfig
     return list(owner.model_fields)
 
 

@@ -50,7 +50,9 @@ def add_keyed(
     table = {"file_name": pa.array(list(keyed), pa.string())}
     table |= {f"v{no}": pa.array(values[name], pa.string()) for no, name in enumerate(added)}
     connection.register("keyed_files", pa.table(table))
-    base = exp.Anonymous(this="staged_files", expressions=[exp.column("files")])
+    rows = exp.Anonymous(this="staged_files", expressions=[exp.column("files")])
+    # a function takes an alias as a table only
+    base = exp.alias_(exp.Table(this=rows), "base", table=True)
     select = (
         exp.select(
             "base.*",
@@ -59,7 +61,7 @@ def add_keyed(
                 for no in range(len(added))
             ],
         )
-        .from_(exp.alias_(base, "base", table=True))
+        .from_(base)
         .join(
             exp.alias_(exp.Table(this=exp.to_identifier("keyed_files")), "k", table=True),
             on=exp.EQ(

@@ -70,8 +70,7 @@ class _Counted:
     keys: tuple[str, ...] = ()
     rows: int | None = None
     """None unless every object has one, and all can be read."""
-    findings: tuple[tuple[str, str, dict[str, Any]], ...] = ()
-    """(kind, what is wrong, more fields)"""
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass
@@ -108,14 +107,12 @@ class _Source:
         facts: list[TableFacts] = []
         findings: list[Finding] = []
         for formats in tables.values():
-            counted = self._counted(formats) if unit.startswith(_LOAD) else _Counted()
-            rows = self._declared(formats[0], counted) if unit.startswith(_LOAD) else None
+            counted, rows = _Counted(), None
+            if unit.startswith(_LOAD):
+                counted = self._counted(export_id, formats)
+                rows = self._declared(formats[0], counted)
             facts.append(described(formats, declared_rows=rows, control=counted.keys))
-            table = formats[0].table
-            findings += [
-                _finding(kind, export_id, table, f"{table} in {formats[0].folder}: {said}", more)
-                for kind, said, more in counted.findings
-            ]
+            findings += counted.findings
         return ExportFacts(
             export_id=export_id,
             root=root,
@@ -167,28 +164,29 @@ class _Source:
                 return known
         return counted.rows
 
-    def _counted(self, formats: Sequence[Group]) -> _Counted:
-        known = self._described.get(formats[0].folder)
+    def _counted(self, export_id: str, formats: Sequence[Group]) -> _Counted:
+        table, folder = formats[0].table, formats[0].folder
+        known = self._described.get(folder)
         if known is None:
             return _Counted()
         files = sum(one.files for one in formats)
-        findings: list[tuple[str, str, dict[str, Any]]] = [
-            (
-                "unreadable_object",
-                f"{key} cannot be used: {problem}; its rows are counted without it",
-                {"key": key},
+        findings = []
+        for key, problem in known.unusable:
+            said = (
+                f"{table}: {key} cannot be used: {problem}; its row count is compared with nothing"
             )
-            for key, problem in known.unusable
-        ]
+            findings.append(_finding("unreadable_object", export_id, table, said, {"key": key}))
         if len(known.keys) != files:
             said = (
-                f"{len(known.keys)} of its {files} objects have a .dfm file that counts their "
-                "rows; its row count is compared with nothing"
+                f"{table} in {folder}: {len(known.keys)} .dfm files count the rows of its {files} "
+                "objects; its row count is compared with nothing"
             )
-            findings.append(("uncounted_objects", said, {"objects": files}))
+            findings.append(
+                _finding("uncounted_objects", export_id, table, said, {"objects": files})
+            )
         if known.errors:
-            said = f"its .dfm files tell of {known.errors} data errors; look at the task's log"
-            findings.append(("skipped_by_export", said, {"errors": known.errors}))
+            said = f"{table} in {folder}: its .dfm files tell of {known.errors} data errors"
+            findings.append(_finding("skipped_by_export", export_id, table, said, {}))
         is_whole = len(known.keys) == files and not known.unusable
         return _Counted(
             keys=tuple(known.keys),
@@ -207,8 +205,8 @@ class _Source:
             export_id,
             None,
             f"{len(tables)} tables below {root} were told by their last two folders: "
-            f"{example.folder} is the table {example.table}. If {last} is a partition or segment "
-            f"of the table {example.database}, name the BucketFolder in source.dms.folders; "
+            f"{example.folder} is taken for the table {example.table}. If {last} is a partition or "
+            f"segment of a table {example.database}, name the BucketFolder in source.dms.folders; "
             "nothing else shows where it ends",
             {"tables": sorted({table.table for table in tables})[:20]},
         )

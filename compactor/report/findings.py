@@ -42,6 +42,10 @@ ADVICE = {
     "unrecognised_objects": "No table takes these objects. Move them out of the prefix, or name "
     "their folder in the configuration.",
     "name_changed": "Use the new name in queries.",
+    "uncertain_layout": "Check the names. If they are right, name the BucketFolder in the "
+    "configuration, and this is not said again.",
+    "uncounted_objects": "Rows are counted and proven all the same; only the export tool's own "
+    "count is missing.",
 }
 """What to do about each kind of finding; a finding's own `hint` comes first."""
 

@@ -2,7 +2,8 @@
 -- params:  $system VARCHAR
 -- needs:   claimed, free
 -- returns: source INTEGER, root, unit, database, table, folder, format VARCHAR, files BIGINT,
---          bytes BIGINT, first_at, last_at TIMESTAMPTZ, first_name, last_name VARCHAR; sorted
+--          bytes BIGINT, first_us, last_us BIGINT (microseconds since 1970, UTC), first_name,
+--          last_name VARCHAR; sorted
 SELECT
     claimed.source,
     claimed.root,
@@ -13,8 +14,8 @@ SELECT
     claimed.format,
     count(*) AS files,
     sum(free.size_bytes)::BIGINT AS bytes,
-    min(free.modified_at) AS first_at,
-    max(free.modified_at) AS last_at,
+    epoch_us(min(free.modified_at)) AS first_us,
+    epoch_us(max(free.modified_at)) AS last_us,
     min(free.name) AS first_name,
     max(free.name) AS last_name
 FROM claimed JOIN free ON free.source = claimed.source AND free.key = claimed.key

@@ -13,7 +13,8 @@
 --   partitions:   changes are never written to a partition's folder; a folder with objects of its
 --     own above is the table, so is one beside which other tables lie, and one that lies as deep
 --     below the control tables as tables do; else schema and table are the last two
--- What has fewer than two folders, and what fits no reading below a known BucketFolder, is left.
+-- What then has no schema and table is left, and so is what fits no reading below a known
+-- BucketFolder.
 INSERT INTO claimed (source, key, system, root, unit, database, "table", folder, format, keyed)
 WITH data AS MATERIALIZED (
     SELECT
@@ -62,9 +63,9 @@ WITH data AS MATERIALIZED (
         folder,
         base,
         unnest([
-            {'dates': 0, 'table_folder': folder},
-            {'dates': 1, 'table_folder': regexp_extract(
-                folder,
+            {'dates': 0, 'rest': '/' || folder},
+            {'dates': 1, 'rest': regexp_extract(
+                '/' || folder,
                 '(?s)^(.*/)(?:'
                 || '(?:19|20)[0-9]{2}[-_]?(?:0[1-9]|1[0-2])'
                 || '(?:[-_]?(?:0[1-9]|[12][0-9]|3[01])(?:[-_]?(?:[01][0-9]|2[0-3]))?)?'
@@ -73,11 +74,11 @@ WITH data AS MATERIALIZED (
                 || ')/$',
                 1
             )},
-            {'dates': 2, 'table_folder': regexp_extract(
-                folder, '(?s)^(.*/)(?:19|20)[0-9]{2}/(?:0[1-9]|1[0-2])/$', 1
+            {'dates': 2, 'rest': regexp_extract(
+                '/' || folder, '(?s)^(.*/)(?:19|20)[0-9]{2}/(?:0[1-9]|1[0-2])/$', 1
             )},
-            {'dates': 3, 'table_folder': regexp_extract(
-                folder,
+            {'dates': 3, 'rest': regexp_extract(
+                '/' || folder,
                 '(?s)^(.*/)(?:'
                 || '(?:19|20)[0-9]{2}/(?:0[1-9]|1[0-2])/(?:0[1-9]|[12][0-9]|3[01])'
                 || '|(?:0[1-9]|1[0-2])/(?:19|20)[0-9]{2}/(?:0[1-9]|[12][0-9]|3[01])'
@@ -85,8 +86,8 @@ WITH data AS MATERIALIZED (
                 || ')/$',
                 1
             )},
-            {'dates': 4, 'table_folder': regexp_extract(
-                folder,
+            {'dates': 4, 'rest': regexp_extract(
+                '/' || folder,
                 '(?s)^(.*/)(?:19|20)[0-9]{2}/(?:0[1-9]|1[0-2])'
                 || '/(?:0[1-9]|[12][0-9]|3[01])/(?:[01][0-9]|2[0-3])/$',
                 1
@@ -101,23 +102,26 @@ WITH data AS MATERIALIZED (
         len(regexp_extract_all(substr(table_folder, length(coalesce(base, '')) + 1), '[^/]+/'))
             AS depth,
         count(*) OVER (PARTITION BY source, folder) AS choices
-    FROM dated
-    WHERE table_folder <> ''
+    FROM (SELECT *, substr(rest, 2) AS table_folder FROM dated WHERE rest <> '')
 ), certain_schemas AS (
     SELECT DISTINCT source, schema_folder FROM readings WHERE choices = 1 AND depth >= 2
-), change_dirs AS MATERIALIZED (
+), chosen AS (
     SELECT
         readings.source,
         readings.folder,
-        arg_max(table_folder, (loads.folder IS NOT NULL, certain.schema_folder IS NULL, dates))
-            AS table_folder
+        arg_max(
+            {'table_folder': table_folder, 'depth': depth},
+            (loads.folder IS NOT NULL, certain.schema_folder IS NULL, dates)
+        ) AS chosen
     FROM readings
     LEFT JOIN (SELECT source, folder FROM load_dirs) AS loads
         ON loads.source = readings.source AND loads.folder = readings.table_folder
     LEFT JOIN certain_schemas AS certain
         ON certain.source = readings.source AND certain.schema_folder = readings.table_folder
-    WHERE CASE WHEN base IS NULL THEN depth >= 2 ELSE depth = 2 END
+    WHERE base IS NULL OR depth = 2
     GROUP BY readings.source, readings.folder
+), change_dirs AS MATERIALIZED (
+    SELECT source, folder, chosen.table_folder AS table_folder FROM chosen WHERE chosen.depth >= 2
 ), change_tables AS (
     SELECT DISTINCT
         source, table_folder, regexp_extract(table_folder, '(?s)^(.*/)?[^/]+/$', 1) AS schema_folder
