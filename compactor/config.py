@@ -120,6 +120,8 @@ class TableConfig(_Section):
     grain: Literal["auto", "day", "month", "year", "none"] | None = None
     sort_by: tuple[str, ...] | None = None
     on_lossy: Literal["keep_text", "fail"] | None = None
+    reconcile_where: str | None = None
+    """Condition in the database's SQL: the rows that were there at the snapshot's moment."""
 
 
 class LimitsConfig(_Section):
@@ -178,6 +180,7 @@ class Config(_Section):
             grain=own.grain or self.compact.grain,
             sort_by=own.sort_by,
             on_lossy=own.on_lossy or self.compact.on_lossy,
+            reconcile_where=own.reconcile_where,
         )
 
 
