@@ -83,7 +83,7 @@ def export_number(held: Held) -> Number:
     """Return the rows that the run read from the export, and what the footers had said."""
     result = held.result
     footers = [check for check in result.checks if check.name == "footer_rows"]
-    note = f"footers of the export: {footers[0].expected}" if footers else ""
+    note = f"footers said {footers[0].expected}" if footers else ""
     origin = f"manifest of run {held.run_id}: rows read from {result.source_files} objects"
     return Number(rows=result.source_rows, origin=origin, at=result.snapshot, note=note)
 
@@ -96,13 +96,11 @@ def lake_found(held: Held, counted: Recount, now: datetime) -> Found:
         note = f"stored once: covered by {held.result.covered_by}"
         return Found(Number(rows=None, origin="lake", at=now, note=note))
     manifest = held.result.output_rows
-    number = Number(
-        rows=counted.rows,
-        origin=f"footers of {counted.objects} objects in the lake",
-        at=now,
-        note=f"manifest: {manifest}"
-        + (f"; {counted.others} other Parquet objects in its folders" if counted.others else ""),
-    )
+    notes = [f"its manifest says {manifest}"] if manifest != counted.rows else []
+    if counted.others:
+        notes.append(f"{counted.others} more Parquet objects in its folders, of no manifest")
+    origin = f"footers of {counted.objects} objects in the lake"
+    number = Number(rows=counted.rows, origin=origin, at=now, note="; ".join(notes))
     return _compared(held, "lake", number, counted)
 
 

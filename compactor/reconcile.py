@@ -85,7 +85,8 @@ def reconcile(
         chosen = [one for one in held if one.name in names]
         asked: dict[Name, Asked] = {}
         for one in chosen:
-            show.table(one.result.table, "counting")
+            if options.dsn is not None:
+                show.table(one.result.table, "counting")
             asked[one.name] = side.ask(one)
     # the transaction is over: looking at the lake may take long
     counted = recount.recount(lake, chosen)

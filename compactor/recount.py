@@ -7,6 +7,7 @@ of the archive; profiles read the objects whole, through scratch.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from .errors import ConfigError, NotFound, ObjectUnreadable, StoreError
 from .model import OutputColumn, RunResult, StoredObject, TableResult
 from .profile import ColumnProfile, from_sql, sql_metrics
 from .sql import query, workspace
-from .store.interface import Store, Wanted
+from .store.interface import Fetched, Store, Wanted
 
 _THREADS = 16
 _BATCH = 10_000
@@ -209,25 +210,24 @@ def lake_profile(
     About `room_bytes` are on scratch at a time. Raises: StoreError if an object cannot be read.
     """
     rows, profiles = 0, [ColumnProfile() for _ in columns]
-    for number, batch in enumerate(_batches(wanted, room_bytes)):
-        place = folder / f"profile-{number}"
-        place.mkdir()
-        paths = []
-        for fetched in store.fetch(batch, place):
-            if fetched.path is None:
-                key = batch[fetched.index].key
-                raise StoreError(f"{key} cannot be read: {fetched.error}", key=key)
-            paths.append(fetched.path)
-        try:
-            count, found = _profile_files(paths, columns, folder)
-        except duckdb.Error as error:
-            raise StoreError(f"objects of {store.url} cannot be read: {error}") from error
+    for batch in _batches(wanted, room_bytes):
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            paths = [_brought(item, batch) for item in store.fetch(batch, Path(place))]
+            try:
+                count, found = _profile_files(paths, columns, folder)
+            except duckdb.Error as error:
+                raise StoreError(f"objects of {store.url} cannot be read: {error}") from error
         rows += count
         for profile, more in zip(profiles, found, strict=True):
             profile.merge(more)
-        for path in place.iterdir():  # what was fetched; a local store's own files lie elsewhere
-            path.unlink()
     return rows, profiles
+
+
+def _brought(fetched: Fetched, batch: Sequence[Wanted]) -> Path:
+    if fetched.path is None:
+        key = batch[fetched.index].key
+        raise StoreError(f"{key} cannot be read: {fetched.error}", key=key)
+    return fetched.path
 
 
 def _batches(wanted: Sequence[Wanted], room_bytes: int) -> Iterator[list[Wanted]]:

@@ -23,7 +23,7 @@ _WORDS: dict[CheckStatus, str] = {"fail": "FAIL", "not_verified": "not verified"
 
 
 def reconcile_text(found: Reconciliation) -> str:
-    """Return the verdict, where the numbers are from, the tables, and what could not be compared."""
+    """Return the verdict, where the numbers are from, the tables, and what is in no manifest."""
     states = [table.status for table in found.tables]
     sums = ", ".join(
         f"{states.count(state):,} {word.lower()}" for state, word in reversed(_WORDS.items())
@@ -41,7 +41,10 @@ def reconcile_text(found: Reconciliation) -> str:
         (f"{who}>", lambda one: _rows(one.counted)),
         ("result", lambda one: _WORDS[one.status]),
     ]
-    lines += listing("TABLES", tables, columns, "table", note=_notes)
+    has_archive = found.archive is not None
+    lines += listing(
+        "TABLES", tables, columns, "table", note=lambda one: _notes(one, archive=has_archive)
+    )
     only: list[tuple[str, Callable[[OnlyCounted], str]]] = [
         ("table", lambda one: f"{name(one.database, 20)} {name(one.table, _NAME)}"),
         ("rows>", lambda one: "-" if one.rows is None else count(one.rows)),
@@ -71,10 +74,11 @@ def _origins(found: Reconciliation) -> list[tuple[str, str]]:
     return [*pairs, ("database", "none was named")]
 
 
-def _notes(table: Reconciled) -> list[str]:
-    """Return the lines below a table's numbers: which snapshot, and why the result is what it is."""
+def _notes(table: Reconciled, *, archive: bool) -> list[str]:
+    """Return the lines below a table's numbers: which snapshot, and why the result is so."""
     told = [f"snapshot of {moment(table.snapshot)}, run {name(table.run_id)}"]
-    told += [number.note for number in (table.export, table.lake, table.archive) if number.note]
+    numbers = (table.export, table.lake, *([table.archive] if archive else []))
+    told += [number.note for number in numbers if number.note]
     if table.counted.at is not None and table.checks:
         told.append(f"counted {moment(table.counted.at)}")
     lines = wrapped("; ".join(told), "      ") + wrapped(table.explanation, "      ")
