@@ -106,8 +106,8 @@ def lake_found(held: Held, counted: Recount, now: datetime) -> Found:
 
 def archive_found(held: Held, counted: Recount | None, not_looked: str, now: datetime) -> Found:
     """`counted` is None where nobody looked, and `not_looked` says why."""
-    if held.result.status == "covered" or not held.archived:
-        note = "covered" if held.result.status == "covered" else "not archived by this run"
+    if not held.archived:
+        note = "not archived by this run" if held.objects else "nothing to archive"
         return Found(Number(rows=None, origin="archive", at=None, note=note))
     if counted is not None:
         origin = f"manifest, of {counted.objects} versions that are in the archive"

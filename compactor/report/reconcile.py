@@ -13,6 +13,9 @@ from .terminal import labelled, listing, wrapped
 from .words import count, moment, name, plural
 
 _NAME = 48
+_INDENT = " " * 6
+_COLUMNS = 5
+"""Columns with another profile that are shown of one table; the JSON has all."""
 _TITLES: dict[CheckStatus, str] = {
     "pass": "RECONCILED",
     "fail": "NOT RECONCILED",
@@ -41,10 +44,7 @@ def reconcile_text(found: Reconciliation) -> str:
         (f"{who}>", lambda one: _rows(one.counted)),
         ("result", lambda one: _WORDS[one.status]),
     ]
-    has_archive = found.archive is not None
-    lines += listing(
-        "TABLES", tables, columns, "table", note=lambda one: _notes(one, archive=has_archive)
-    )
+    lines += listing("TABLES", tables, columns, "table", note=lambda one: _notes(one, found))
     only: list[tuple[str, Callable[[OnlyCounted], str]]] = [
         ("table", lambda one: f"{name(one.database, 20)} {name(one.table, _NAME)}"),
         ("rows>", lambda one: "-" if one.rows is None else count(one.rows)),
@@ -74,24 +74,26 @@ def _origins(found: Reconciliation) -> list[tuple[str, str]]:
     return [*pairs, ("database", "none was named")]
 
 
-def _notes(table: Reconciled, *, archive: bool) -> list[str]:
+def _notes(table: Reconciled, found: Reconciliation) -> list[str]:
     """Return the lines below a table's numbers: which snapshot, and why the result is so."""
     told = [f"snapshot of {moment(table.snapshot)}, run {name(table.run_id)}"]
-    numbers = (table.export, table.lake, *([table.archive] if archive else []))
+    numbers = (table.export, table.lake, *([table.archive] if found.archive else []))
     told += [number.note for number in numbers if number.note]
-    if table.counted.at is not None and table.checks:
+    if table.counted.at is not None and not found.server:  # a counts file has one for each table
         told.append(f"counted {moment(table.counted.at)}")
-    lines = wrapped("; ".join(told), "      ") + wrapped(table.explanation, "      ")
-    for column in table.columns:
-        if column.expected != column.actual:
-            lines += wrapped(
-                f"column {column.name!r} ({column.database_type}): lake {column.expected}; "
-                f"database {column.actual}",
-                "        ",
-            )
+    lines = wrapped("; ".join(told), _INDENT) + wrapped(table.explanation, _INDENT)
     if table.columns:
-        lines += wrapped(_columns(table), "      ")
-    return lines + wrapped("; ".join(table.notes), "      ")
+        lines += wrapped(_columns(table), _INDENT)
+    differ = [column for column in table.columns if column.expected != column.actual]
+    for column in differ[:_COLUMNS]:
+        lines += wrapped(
+            f"{column.name!r} ({column.database_type}): {column.expected} in the lake, "
+            f"{column.actual} in the database",
+            f"{_INDENT}  ",
+        )
+    if len(differ) > _COLUMNS:
+        lines.append(f"{_INDENT}  ... and {len(differ) - _COLUMNS:,} more")
+    return lines + wrapped("; ".join(table.notes), _INDENT)
 
 
 def _columns(table: Reconciled) -> str:
