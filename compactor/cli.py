@@ -204,7 +204,7 @@ def reconcile_command(
     Reads only. A database that went on since the snapshot is "not verified", with the difference
     explained; say --at-snapshot of a restored one, or give --where.
 
-    Example: COMPACTOR_DSN=postgresql://reader@db:5432/shop compactor reconcile --profile
+    Example: compactor -c shop.toml reconcile --dsn postgresql://reader@db/shop --profile
     """
     from . import pipeline, reconcile, report
     from .dsn import parse_dsn

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -48,8 +49,10 @@ def free_port() -> int:
 
 
 def _as_nobody() -> dict[str, Any]:
-    is_root = os.geteuid() == 0
-    return {"user": "nobody", "group": "nogroup", "extra_groups": []} if is_root else {}
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
 @contextmanager
@@ -57,8 +60,8 @@ def _folder() -> Iterator[Path]:
     """A folder with a short path that `nobody` may use: a socket's path has 107 bytes at most."""
     folder = Path(tempfile.mkdtemp(prefix="compactor-db-"))
     try:
-        if os.geteuid() == 0:
-            shutil.chown(folder, "nobody", "nogroup")
+        if owner := _as_nobody():
+            os.chown(folder, owner["user"], owner["group"])
         yield folder
     finally:
         shutil.rmtree(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -440,6 +441,36 @@ def test_a_table_of_another_database_is_not_taken_for_missing(filled_postgres: S
     assert "sees the database 'postgres' alone" in found.tables[0].explanation
 
 
+def test_a_connection_that_is_lost_ends_it_with_3(filled_postgres: Shop) -> None:
+    with pytest.raises(SourceError, match="the connection is lost") as caught:
+        filled_postgres.reconcile(where="pg_terminate_backend(pg_backend_pid())")
+    assert caught.value.exit_code == 3
+    assert databases.PASSWORD not in str(caught.value)
+
+
+def test_a_count_that_includes_other_tables_is_told(filled_postgres: Shop) -> None:
+    filled_postgres.do("CREATE TABLE more () INHERITS (orders); INSERT INTO more (id) VALUES (77)")
+    try:
+        row = one(filled_postgres.reconcile(at_snapshot=True), "public.orders")
+        assert (row.status, row.counted.rows) == ("fail", ROWS + 1)
+        assert row.notes == ("its count includes the rows of tables that inherit from it",)
+    finally:
+        filled_postgres.do("DROP TABLE more")
+
+
+def test_a_partition_that_only_the_database_has_is_told_to_be_in_its_parent(
+    filled_postgres: Shop,
+) -> None:
+    filled_postgres.do("CREATE TABLE events_2 PARTITION OF events FOR VALUES IN ('2026-10-11')")
+    try:
+        only = {row.table: row.reason for row in filled_postgres.reconcile().only_counted}
+        assert only["public.events_2"] == (
+            "a partition of public.events, which the lake holds with its rows"
+        )
+    finally:
+        filled_postgres.do("DROP TABLE events_2")
+
+
 def test_a_name_that_is_two_tables_is_compared_with_neither(filled_postgres: Shop) -> None:
     filled_postgres.do('CREATE SCHEMA my; CREATE TABLE my."schema.with.dots" (x text)')
     try:
@@ -547,6 +578,30 @@ def test_a_server_that_is_not_there_exits_with_3_in_clear_words(
     assert "refused" in said.err
     assert "next: is the server running" in said.err
     assert databases.PASSWORD not in said.err
+
+
+@pytest.mark.parametrize(("scheme", "extra"), [("postgresql", "postgres"), ("mysql", "mysql")])
+def test_a_missing_driver_is_told_with_what_to_install(
+    scheme: str, extra: str, toml: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, {"postgres": "psycopg", "mysql": "pymysql"}[extra], None)
+    said = command("-c", toml, "reconcile", "--dsn", f"{scheme}://me@127.0.0.1:1/shop")
+    assert (said.code, said.out) == (2, "")
+    assert f"pip install 'compactor[{extra}]'" in said.err
+
+
+def test_a_counts_file_that_is_named_wins_over_a_variable_that_is_set(
+    toml: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPACTOR_DSN", "postgresql://me@127.0.0.1:1/shop")
+    path = tmp_path / "counts.csv"
+    path.write_text("database,table,rows\nshop,public.orders,40\n", encoding="utf-8")
+    said = command("-q", "-c", toml, "reconcile", "--counts", path, "--json")
+    assert said.code == 0
+    assert said.json["counted_from"] == str(path)
+    said = command("-c", toml, "reconcile", "--counts", path, "--dsn", "mysql://me@127.0.0.1:1/")
+    assert said.code == 2
+    assert "two sources" in said.err
 
 
 def test_a_wrong_password_exits_with_3_and_is_not_repeated(
