@@ -32,7 +32,7 @@ from .profile import ColumnProfile
 from .progress import Progress, Quiet
 from .reconciliation import ColumnCheck, Number, OnlyCounted, Reconciliation, worst
 from .recount import Held, Recount
-from .scratch import scratch_folder
+from .scratch import Room, scratch_folder
 from .store import open_store
 from .store.interface import Store
 
@@ -71,31 +71,22 @@ def reconcile(
     """
     _refuse_contradictions(options)
     lake = open_store(config.lake.url, concurrency=config.limits.concurrency)
-    held = recount.held_tables(lake, options.run_id)
     show = show or Quiet()
-    with ExitStack() as stack:
-        side = _Side()
-        if options.counts is not None:
-            side = _File(options, read_counts(options.counts))
-        elif options.dsn is not None:
-            database = stack.enter_context(open_database(options.dsn, options.timeout_s))
-            side = _Connected(database, options, _predicates(config, options))
-        names = _selected(options.tables, {one.name for one in held} | side.names())
-        only = side.others({one.name for one in held}, names, options.run_id)
-        chosen = [one for one in held if one.name in names]
-        asked: dict[Name, Asked] = {}
-        for one in chosen:
-            if options.dsn is not None:
-                show.table(one.result.table, "counting")
-            asked[one.name] = side.ask(one)
+    said = _ask(config, options, recount.held_tables(lake, options.run_id), show)
     # the transaction is over: looking at the lake may take long
-    counted = recount.recount(lake, chosen)
-    if side.profiled:
-        with scratch_folder(config.limits.scratch_path()) as folder:
-            room = _Lake(lake, folder, config.limits.scratch_bytes() // 4)
-            for name, profiled in side.profiled.items():
+    counted = recount.recount(lake, said.chosen)
+    asked = dict(said.asked)
+    if said.side.profiled:
+        limits = config.limits
+        with scratch_folder(limits.scratch_path()) as folder:
+            room = Room(
+                folder=folder,
+                memory_bytes=limits.memory_bytes(),
+                chunk_bytes=limits.scratch_bytes() // 4,
+            )
+            for name, profiled in said.side.profiled.items():
                 show.table(name[1], "profiling")
-                asked[name] = _with_columns(asked[name], profiled, room, counted[name])
+                asked[name] = _with_columns(asked[name], profiled, counted[name], _Lake(lake, room))
     now = clock()
     vault = _Vault(config)
     tables = tuple(
@@ -105,20 +96,50 @@ def reconcile(
             vault.found(one, now),
             asked[one.name],
         )
-        for one in chosen
+        for one in said.chosen
     )
     return Reconciliation(
         status=worst([table.status for table in tables]),
-        counted_from=side.origin,
-        server=side.server,
-        counted_at=side.at,
+        counted_from=said.side.origin,
+        server=said.side.server,
+        counted_at=said.side.at,
         recounted_at=now,
         lake=lake.url,
         archive=vault.url,
         tables=tables,
-        only_counted=only,
-        notes=side.notes,
+        only_counted=said.only,
+        notes=said.side.notes,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the side that counts has said, of which tables."""
+
+    side: _Side
+    chosen: Sequence[Held]
+    asked: Mapping[Name, Asked]
+    only: tuple[OnlyCounted, ...]
+
+
+def _ask(config: Config, options: ReconcileOptions, held: Sequence[Held], show: Progress) -> _Said:
+    """Choose the tables, and have them counted in one transaction, or looked up in the file."""
+    with ExitStack() as stack:
+        side = _Side()
+        if options.counts is not None:
+            side = _File(options, read_counts(options.counts))
+        elif options.dsn is not None:
+            database = stack.enter_context(open_database(options.dsn, options.timeout_s))
+            side = _Connected(database, options, _predicates(config, options))
+        named = {one.name for one in held}
+        names = _selected(options.tables, named | side.names())
+        chosen = [one for one in held if one.name in names]
+        asked: dict[Name, Asked] = {}
+        for one in chosen:
+            if options.dsn is not None:
+                show.table(one.result.table, "counting")
+            asked[one.name] = side.ask(one)
+        return _Said(side, chosen, asked, side.others(named, names, options.run_id))
 
 
 def _refuse_contradictions(options: ReconcileOptions) -> None:
@@ -346,7 +367,7 @@ def _unnamed(run_id: str | None) -> str:
     return f"{where}: not exported, left out, failed, or made after the snapshot"
 
 
-def _with_columns(asked: Asked, profiled: _Profiled, lake: _Lake, counted: Recount) -> Asked:
+def _with_columns(asked: Asked, profiled: _Profiled, counted: Recount, lake: _Lake) -> Asked:
     if counted.problems:
         told = "columns were not compared: the lake does not hold the table whole"
         return replace(asked, notes=(*asked.notes, told))
@@ -378,8 +399,7 @@ def _column_check(
 @dataclass(frozen=True, slots=True)
 class _Lake:
     store: Store
-    folder: Path
-    room_bytes: int
+    room: Room
 
     def profile(
         self, counted: Recount, pairs: Sequence[database_profile.Pair]
@@ -388,9 +408,7 @@ class _Lake:
         columns = [pair.lake for pair in pairs]
         rows, profiles = 0, [ColumnProfile() for _ in columns]
         if counted.wanted:
-            rows, profiles = recount.lake_profile(
-                self.store, counted.wanted, columns, self.folder, self.room_bytes
-            )
+            rows, profiles = recount.lake_profile(self.store, counted.wanted, columns, self.room)
         return {
             pair.source.name: database_profile.lake_text(pair, rows, profile)
             for pair, profile in zip(pairs, profiles, strict=True)

@@ -20,6 +20,7 @@ from . import footers, lake
 from .errors import ConfigError, NotFound, ObjectUnreadable, StoreError
 from .model import OutputColumn, RunResult, StoredObject, TableResult
 from .profile import ColumnProfile, from_sql, sql_metrics
+from .scratch import Room
 from .sql import query, workspace
 from .store.interface import Fetched, Store, Wanted
 
@@ -202,19 +203,18 @@ def lake_profile(
     store: Store,
     wanted: Sequence[Wanted],
     columns: Sequence[OutputColumn],
-    folder: Path,
-    room_bytes: int,
+    room: Room,
 ) -> tuple[int, list[ColumnProfile]]:
     """Profile columns of the lake's objects with DuckDB: rows, and one profile a column.
 
-    About `room_bytes` are on scratch at a time. Raises: StoreError if an object cannot be read.
+    About `room.chunk_bytes` are on scratch at a time. Raises: StoreError if an object cannot be read.
     """
     rows, profiles = 0, [ColumnProfile() for _ in columns]
-    for batch in _batches(wanted, room_bytes):
-        with tempfile.TemporaryDirectory(dir=folder) as place:
+    for batch in _batches(wanted, room.chunk_bytes):
+        with tempfile.TemporaryDirectory(dir=room.folder) as place:
             paths = [_brought(item, batch) for item in store.fetch(batch, Path(place))]
             try:
-                count, found = _profile_files(paths, columns, folder)
+                count, found = _profile_files(paths, columns, room)
             except duckdb.Error as error:
                 raise StoreError(f"objects of {store.url} cannot be read: {error}") from error
         rows += count
@@ -244,9 +244,9 @@ def _batches(wanted: Sequence[Wanted], room_bytes: int) -> Iterator[list[Wanted]
 
 
 def _profile_files(
-    paths: Sequence[Path], columns: Sequence[OutputColumn], folder: Path
+    paths: Sequence[Path], columns: Sequence[OutputColumn], room: Room
 ) -> tuple[int, list[ColumnProfile]]:
-    with workspace(folder) as connection:
+    with workspace(room.folder, room.memory_bytes) as connection:
         connection.execute(query("compact/staged"))
 
         def profile(*, halves: bool) -> tuple[int, list[ColumnProfile]]:
