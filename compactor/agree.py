@@ -82,8 +82,10 @@ def reconciled(held: Held, lake: Found, archive: Found, asked: Asked) -> Reconci
 def export_number(held: Held) -> Number:
     """Return the rows that the run read from the export, and what the footers had said."""
     result = held.result
-    footers = [check for check in result.checks if check.name == "footer_rows"]
-    note = f"footers said {footers[0].expected}" if footers else ""
+    told = [check.expected for check in result.checks if check.name == "footer_rows"]
+    note = (
+        f"footers said {told[0]}" if told and told[0] is not None else ""
+    )  # Parquet alone has any
     origin = f"manifest of run {held.run_id}: rows read from {result.source_files} objects"
     return Number(rows=result.source_rows, origin=origin, at=result.snapshot, note=note)
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import BaseModel
@@ -20,6 +20,9 @@ from pydantic import BaseModel
 from . import __version__, progress
 from .config import Config, load_config
 from .errors import CompactorError, ConfigError
+
+if TYPE_CHECKING:
+    from .model import RunResult
 
 EXIT_CODES = """
 Exit codes: 0 done or nothing to do | 1 unexpected | 2 usage or configuration |
@@ -140,12 +143,14 @@ def run_command(
 
     Example: compactor -c shop.toml --log-format json run --json
     """
-    from . import pipeline, report
+    from . import pipeline
 
     config = _config()
     fixed = _read_plan(plan_file) if plan_file else None
     with progress.show(settings.log_format, quiet=settings.quiet) as show:
-        done = pipeline.run(config, fixed=fixed, show=show, write_report=report.html)
+        done = pipeline.run(config, fixed=fixed, show=show, load_report=_load_report)
+    from . import report
+
     _print(done.result, report.text, as_json)
     _leave(done.exit_code)
 
@@ -228,6 +233,13 @@ def reconcile_command(
         _write(output, to_json(found, indent=1) + "\n")
     _print(found, report.reconcile_text, as_json)
     _leave(found.exit_code)
+
+
+def _load_report() -> Callable[[RunResult], str]:
+    from . import report
+
+    report.load()
+    return report.html
 
 
 @app.command("report")

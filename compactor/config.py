@@ -19,6 +19,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from .errors import ConfigError
+from .model import FormatOptions
 
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)\s*$")
 _UNIT = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40} | {
@@ -113,8 +114,22 @@ class CompactConfig(_Section):
         return text if text == "UTC" else ZoneInfo(text).key
 
 
+class FormatsConfig(_Section):
+    """How objects are read that are no Parquet: DynamoDB's items, JSON lines, CSV."""
+
+    item_column: str = "item"
+    """Column for an item's exact original text; empty leaves it out."""
+    max_columns: int = Field(default=500, ge=1, le=5_000)
+    """So many attributes become columns, the most frequent ones."""
+    csv_delimiter: str = Field(default=",", min_length=1, max_length=1)
+    csv_header: Literal["auto", "yes", "no"] = "auto"
+    """`auto`: CSV of DMS has none (its own default), any other CSV has one."""
+    csv_null: str = ""
+    """How CSV spells NULL, unquoted."""
+
+
 class TableConfig(_Section):
-    """Overrides for one table; what is not given is taken from `[compact]`."""
+    """Overrides for one table; what is not given is taken from `[compact]` and `[formats]`."""
 
     date_column: str | None = None
     grain: Literal["auto", "day", "month", "year", "none"] | None = None
@@ -122,6 +137,15 @@ class TableConfig(_Section):
     on_lossy: Literal["keep_text", "fail"] | None = None
     reconcile_where: str | None = None
     """Condition in the database's SQL: the rows that were there at the snapshot's moment."""
+    item_column: str | None = None
+    max_columns: int | None = Field(default=None, ge=1, le=5_000)
+    csv_delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    csv_header: Literal["auto", "yes", "no"] | None = None
+    csv_null: str | None = None
+    csv_columns: tuple[str, ...] = ()
+    """Names of the columns of CSV objects without header."""
+    types: dict[str, str] = {}
+    """Source types by column, where the export does not say them: `timestamp`, `numeric`, ..."""
 
 
 class LimitsConfig(_Section):
@@ -169,6 +193,7 @@ class Config(_Section):
     lake: LakeConfig
     archive: ArchiveConfig | None = None
     compact: CompactConfig = CompactConfig()
+    formats: FormatsConfig = FormatsConfig()
     limits: LimitsConfig = LimitsConfig()
     tables: dict[str, TableConfig] = {}
 
@@ -181,6 +206,26 @@ class Config(_Section):
             sort_by=own.sort_by,
             on_lossy=own.on_lossy or self.compact.on_lossy,
             reconcile_where=own.reconcile_where,
+        )
+
+    def read_as(self, system: str, database: str, table: str, view: str) -> FormatOptions:
+        """Return how the objects of a table are read that are no Parquet."""
+        own = self.tables.get(f"{database}.{table}", TableConfig())
+
+        def pick(name: str) -> Any:
+            value = getattr(own, name)
+            return getattr(self.formats, name) if value is None else value
+
+        header = pick("csv_header")
+        return FormatOptions(
+            view=view,
+            item_column=pick("item_column"),
+            max_columns=pick("max_columns"),
+            delimiter=pick("csv_delimiter"),
+            header=system != "dms" if header == "auto" else header == "yes",
+            null_text=pick("csv_null"),
+            names=own.csv_columns,
+            types=own.types,
         )
 
 
@@ -229,6 +274,7 @@ def _known(loc: tuple[Any, ...]) -> list[str]:
         "lake": LakeConfig,
         "archive": ArchiveConfig,
         "compact": CompactConfig,
+        "formats": FormatsConfig,
         "limits": LimitsConfig,
         "tables": TableConfig,
     }

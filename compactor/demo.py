@@ -66,7 +66,7 @@ def demo(folder: Path) -> int:
         _say("5. compactor run")
         result, code = _run(config, folder)
         _say("6. compactor run, once more")
-        again = pipeline.run(config, write_report=report.html).result
+        again = pipeline.run(config, load_report=lambda: report.html).result
         print(_indent(f"status: {again.status}"))
         _say("7. try to delete a locked version")
         print(_indent(_try_to_delete(result)))
@@ -78,7 +78,7 @@ def demo(folder: Path) -> int:
 
 def _run(config: Config, folder: Path) -> tuple[RunResult, int]:
     with progress.show("text", quiet=not os.isatty(2)) as show:
-        done = pipeline.run(config, show=show, write_report=report.html)
+        done = pipeline.run(config, show=show, load_report=lambda: report.html)
     print(_indent(report.text(done.result)))
     (folder / "report.html").write_text(report.html(done.result), encoding="utf-8")
     (folder / "report.json").write_text(to_json(done.result), encoding="utf-8")

@@ -207,7 +207,9 @@ def lake_profile(
 ) -> tuple[int, list[ColumnProfile]]:
     """Profile columns of the lake's objects with DuckDB: rows, and one profile a column.
 
-    About `room.chunk_bytes` are on scratch at a time. Raises: StoreError if an object cannot be read.
+    About `room.chunk_bytes` are on scratch at a time.
+
+    Raises: StoreError if an object cannot be read.
     """
     rows, profiles = 0, [ColumnProfile() for _ in columns]
     for batch in _batches(wanted, room.chunk_bytes):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -25,6 +25,58 @@ FILE_NAME = "compactor source file"
 def open_source(connection: duckdb.DuckDBPyConnection, *, by_name: bool) -> None:
     """Define the macro staged(files), for equal or for differing columns."""
     connection.execute(query("compact/staged_by_name" if by_name else "compact/staged"))
+
+
+def open_keyed_parquet(
+    connection: duckdb.DuckDBPyConnection,
+    keyed: Mapping[str, Sequence[tuple[str, str | None]]],
+    added: Sequence[str],
+) -> None:
+    """Define the macro staged(files) for Parquet files whose keys add columns."""
+    connection.execute(query("compact/staged_files"))
+    add_keyed(connection, keyed, added)
+
+
+def add_keyed(
+    connection: duckdb.DuckDBPyConnection,
+    keyed: Mapping[str, Sequence[tuple[str, str | None]]],
+    added: Sequence[str],
+) -> None:
+    """Define the macro staged(files): rows of staged_files(files), and what their keys add.
+
+    `keyed` holds (column, value) by path; `added` are the columns wanted, in their order.
+    """
+    values = {name: [dict(pairs).get(name) for pairs in keyed.values()] for name in added}
+    table = {"file_name": pa.array(list(keyed), pa.string())}
+    table |= {f"v{no}": pa.array(values[name], pa.string()) for no, name in enumerate(added)}
+    connection.register("keyed_files", pa.table(table))
+    base = exp.Anonymous(this="staged_files", expressions=[exp.column("files")])
+    select = (
+        exp.select(
+            "base.*",
+            *[
+                exp.alias_(exp.column(f"v{no}", table="k"), f"compactor key {no}", quoted=True)
+                for no in range(len(added))
+            ],
+        )
+        .from_(exp.alias_(base, "base", table=True))
+        .join(
+            exp.alias_(exp.Table(this=exp.to_identifier("keyed_files")), "k", table=True),
+            on=exp.EQ(
+                this=exp.column("file_name", table="k"),
+                expression=exp.column(FILE_NAME, table="base", quoted=True),
+            ),
+            join_type="left",
+        )
+    )
+    define_macro(connection, "staged", select)
+
+
+def define_macro(connection: duckdb.DuckDBPyConnection, name: str, select: exp.Expression) -> None:
+    """Define a temporary table macro of one parameter, `files`."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP MACRO {name}(files) AS TABLE " + select.sql(dialect="duckdb")
+    )
 
 
 def use_decoded(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from . import detect, lake, plan, scan
+from . import detect, lake, peek, plan, scan
 from .config import Config, parse_retain
 from .model import Plan
 from .places import Stores
@@ -49,8 +49,12 @@ def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
     if any(table.action in ("compact", "decide") for table in todo.tables):
         suspects = sum(1 for table in todo.tables if table.action == "decide")
         wanted = {"compact"} if suspects > MAX_SAMPLED_SUSPECTS else {"compact", "decide"}
-        open_tables = {table.table_no for table in todo.tables if table.action in wanted}
-        samples = scan.sample(stores.sources, detected.assigned, open_tables)
+        open_tables = [table for table in todo.tables if table.action in wanted]
+        parquet = {table.table_no for table in open_tables if table.read_as is None}
+        text = [table for table in open_tables if table.read_as is not None]
+        samples = scan.sample(stores.sources, detected.assigned, parquet) if parquet else {}
+        if text:
+            samples |= peek.peek(stores.sources, detected.assigned, text)
         todo = plan.plan(detected, samples, options, prior.done, adoptable, memory_bytes=memory)
     return Stock(detected, todo, inventory.control, prior)
 

@@ -60,6 +60,15 @@ def number(holder: Mapping[str, Any], name: str) -> float | None:
     return value
 
 
+def count(holder: Mapping[str, Any], name: str) -> int:
+    """Return a number of things, which must be there; exact up to 64 bits."""
+    value = holder.get(name)
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        found = value if type(value) is int and abs(value) < 1 << 65 else kind(value)
+        raise Unusable(f"{name} should be a whole number of 0 or more, is {found}")
+    return value
+
+
 def kind(value: object) -> str:
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
     names |= {int: "a number", float: "a number", type(None): "missing"}

@@ -1,0 +1,12 @@
+-- formats/dynamodb_nulls: the attributes of an item that are there and NULL
+-- params:  none; creates the temporary macro dynamodb_nulls(line, names, places), whose last two
+--          are JSON paths of an item ('$.Item') and of its attributes' typed values ('$.Item.*')
+-- returns: nothing. The macro gives VARCHAR[], sorted; NULL where the line has no such item. Few
+--          lines hold the word at all, be it spelled with escapes: only those are looked into.
+CREATE OR REPLACE TEMP MACRO dynamodb_nulls(line, names, places) AS
+CASE WHEN NOT contains(line, 'NULL') AND NOT contains(line, '\u')
+     THEN CASE WHEN json_exists(line, names) THEN []::VARCHAR[] END
+     ELSE list_sort(list_filter(
+         json_keys(line, names),
+         lambda name, place: json_keys(line, places)[place] = ['NULL']
+     )) END
