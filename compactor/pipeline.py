@@ -21,6 +21,7 @@ from .ledger import Ledger
 from .model import Plan, RunResult, Scan, to_json
 from .places import open_stores
 from .progress import Progress, Quiet
+from .read_options import read_options
 from .scratch import scratch_folder
 from .store import open_store
 from .work import Work
@@ -41,14 +42,16 @@ def take_stock(config: Config, *, footers: bool = False, clock: Clock = utc_now)
     with scratch_folder(config.limits.scratch_path()) as folder:
         memory = config.limits.memory_bytes() // 2
         inventory = scan.scan(stores, folder)
-        detected = detect.detect(inventory, folder, clock(), memory_bytes=memory)
+        now = clock()
+        options, told = read_options(config, now)
+        detected = detect.detect(inventory, folder, now, options=options, memory_bytes=memory)
         exports = detected.exports
         if footers:
             exports = scan.footers(stores, detected.assigned, exports)
             detected = detect.detect(
-                inventory, folder, clock(), counted=exports, memory_bytes=memory
+                inventory, folder, now, counted=exports, options=options, memory_bytes=memory
             )
-        return Scan(exports=detected.exports, findings=detected.findings)
+        return Scan(exports=detected.exports, findings=(*detected.findings, *told))
 
 
 def preview(config: Config, clock: Clock = utc_now) -> Plan:

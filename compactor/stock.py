@@ -2,14 +2,14 @@
 
 In:  the stores, the configuration.
 Out: `Stock`: what there is, what is planned, what earlier runs have left.
-IO:  listings, sidecars, a few footers.
+IO:  listings, sidecars, a few footers; statistics of DMS where they are configured.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from .config import Config, parse_retain
 from .model import Plan
 from .places import Stores
 from .progress import warning
+from .read_options import read_options
 
 MAX_SAMPLED_SUSPECTS = 500
 """Above this, the footers of suspected duplicates are not looked at: most will be covered."""
@@ -37,7 +38,9 @@ def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
     """Scan, detect and plan; `folder` is scratch and keeps the assigned listing."""
     memory = config.limits.memory_bytes() // 2
     inventory = scan.scan(stores.sources, folder)
-    detected = detect.detect(inventory, folder, now, memory_bytes=memory)
+    reading, told = read_options(config, now)
+    detected = detect.detect(inventory, folder, now, options=reading, memory_bytes=memory)
+    detected = replace(detected, findings=(*detected.findings, *told))
     _warn_of_unused(config, detected)
     prior = lake.progress(
         (key for page in stores.lake.list(lake.RUNS) for key in page.column("key").to_pylist()),
