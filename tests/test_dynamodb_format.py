@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from compactor import sql
 from compactor.errors import ConfigError
-from compactor.formats import FORMATS
+from compactor.formats import FORMATS, dynamodb_arrow
 from compactor.formats.interface import Fields, FormatOptions, Malformed, Survey, add_survey
 
 ITEMS = FORMATS["dynamodb_json"]
@@ -39,6 +39,11 @@ def write(path: Path, lines: Sequence[str | bytes]) -> Path:
     content = b"".join((line.encode() if isinstance(line, str) else line) + b"\n" for line in lines)
     path.write_bytes(gzip.compress(content, mtime=0))
     return path
+
+
+def stripped(path: Path) -> list[bytes]:
+    lines = gzip.decompress(path.read_bytes()).split(b"\n")
+    return [line.strip(b" \t\r") for line in lines if line.strip(b" \t\r")]
 
 
 class Read:
@@ -61,6 +66,13 @@ class Read:
         }
         decoded = [batch for path in paths for batch in one.decode(path, self.fields, options)]
         self.decoded = pa.concat_tables(decoded)
+        fast = dynamodb_arrow.reader(self.fields)
+        lines = [line for path in paths for line in stripped(path)]
+        self.by_arrow = fast(lines) if fast and lines else None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dynamodb_arrow, "reader", lambda fields: None)
+            slow = [batch for path in paths for batch in one.decode(path, self.fields, options)]
+            assert pa.concat_tables(slow).equals(self.decoded)
         self.rows = sum(one.rows(path) for path in paths)
 
     def column(self, name: str) -> list[Any]:
@@ -533,6 +545,67 @@ def compact(value: Any) -> str:
 
 
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def test_arrow_reads_what_it_is_meant_to_read(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        '{"Item":{"s":{"S":"x\\u0000\\ud83d\\ude00"},"n":{"N":"1.50"},"b":{"B":"aGVsbG8="},'
+        '"flag":{"BOOL":true},"set":{"SS":["a","b"]},"bytes":{"BS":["aA==","aQ=="]},'
+        '"list":{"L":[{"N":"1"}]},"none":{"NULL":true}}}',
+        '{"Item":{"s":{"NULL":true},"list":{"L":[]},"rare":{"NULL":true},"set":{"NULL":true}}}',
+        '{"Item":{"list":{"NULL":true},"n":{"N":"2"},"bytes":{"NULL":true}}}',
+        max_columns=8,
+    )
+    assert found.by_arrow is not None
+    assert found.by_arrow.equals(found.decoded)
+    assert found.fields.left_out == ("rare",)
+    assert found.column("null_attributes") == [
+        ["none"],
+        ["rare", "s", "set"],
+        ["bytes", "list"],
+    ]
+    assert found.column("bytes") == [[b"h", b"i"], None, None]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"Item":{"a":{"S":"1","N":"2"}}}',
+        '{"Item":{"a":{"X":"1"}}}',
+        '{"Item":{"a":{"S":null}}}',
+        '{"Item":{"a":{"S":5}}}',
+        '{"Item":{"a":{"NULL":false}}}',
+        '{"Item":{"a":{"S":"x","NULL":true}}}',
+        '{"Item":{"l":{"L":[{"N":"1"},{"S":"1"}]}}}',
+        '{"Item":{"l":{"L":[null]}}}',
+        '{"Item":{"b":{"B":"x"}}}',
+        '{"Item":null}',
+        '{"Keys":{}}',
+        '{"Item":{}} {"Item":{}}',
+        '{"Item":{"a":{"S":"\\ud800"}}}',
+    ],
+)
+def test_what_arrow_would_pass_over_is_refused(tmp_path: Path, line: str) -> None:
+    survey = {"a": {"S": 1}, "l": {"L:N": 1}, "b": {"B": 1}}
+    fields = ITEMS.fields(survey, FormatOptions())
+    good = '{"Item":{"a":{"S":"1"},"l":{"L":[{"N":"1"}]}}}'
+    path = write(tmp_path / "bad.json.gz", [good, line])
+    assert dynamodb_arrow.reader(fields) is not None
+    with pytest.raises(Malformed, match=r"^line 2: "):
+        decode_all(path, fields)
+
+
+def test_batches_are_bounded_in_rows_and_bytes(tmp_path: Path) -> None:
+    path = write(tmp_path / "many.json.gz", ['{"Item":{"a":{"S":"x"}}}'] * 40_000)
+    fields = ITEMS.fields({"a": {"S": 1}}, FormatOptions())
+    sizes = [batch.num_rows for batch in ITEMS.decode(path, fields, FormatOptions())]
+    assert sum(sizes) == 40_000
+    assert max(sizes) <= 16_384
+    path = write(tmp_path / "wide.json.gz", ['{"Item":{"a":{"S":"%s"}}}' % ("x" * 100_000)] * 300)
+    sizes = [batch.num_rows for batch in ITEMS.decode(path, fields, FormatOptions())]
+    assert sum(sizes) == 300
+    assert max(sizes) <= 100
 
 
 # --- Ion ------------------------------------------------------------------------------------------
