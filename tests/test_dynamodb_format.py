@@ -17,10 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compactor import sql
+from compactor import probe, sql, staged_rows, types
 from compactor.errors import ConfigError
 from compactor.formats import FORMATS, dynamodb_arrow
 from compactor.formats.interface import Fields, FormatOptions, Malformed, Survey, add_survey
+from compactor.model import SourceColumn
+from compactor.types import Rule
 
 ITEMS = FORMATS["dynamodb_json"]
 CHANGES = FORMATS["dynamodb_json_changes"]
@@ -268,6 +270,75 @@ def test_spaces_and_empty_lines_are_no_part_of_an_item(tmp_path: Path) -> None:
     found = read(tmp_path, "", ' {"Item": {"a" : {"M": {"x" : {"S":"1"} } } } }\t', "  \r", "")
     assert found.column("a") == ['{"x":{"S":"1"}}']
     assert found.column("item") == ['{"Item": {"a" : {"M": {"x" : {"S":"1"} } } } }']
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+def restored(tmp_path: Path, numbers: Sequence[str]) -> tuple[Rule, list[Any]]:
+    """Return the rule that the values of a number decide, and what it makes of them."""
+    path = write(
+        tmp_path / "object.json.gz",
+        [f'{{"Item":{{"n":{{"N":"{number}"}}}}}}' for number in numbers],
+    )
+    connection, options, files = sql.connect(), FormatOptions(item_column=""), [str(path)]
+    fields = ITEMS.fields(ITEMS.survey(connection, files, options), options)
+    ITEMS.open_source(connection, fields, options)
+    (field, _), (column, _) = fields.fields, probe.file_columns(connection, files, fields.names)
+    described = [SourceColumn(name=field.name, source_type=field.source_type)]
+    rules, _ = types.rules([column], described)
+    (rule,) = probe.tune(rules, probe.probe(connection, files, rules))
+    found = rows_of(connection, rule, files)
+    if lossy := sum(row[-1] is not None for row in found):
+        # as the line does with values that fail only while they are loaded
+        rule = rule.keep_text(lossy, [])
+        found = rows_of(connection, rule, files)
+    return rule, [row[1] for row in found]
+
+
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, rule: Rule, files: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    select = staged_rows.hashed_rows([rule], types.day(None, "none", "UTC"))
+    return connection.execute(select.sql(dialect="duckdb"), {"files": files}).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "target"),
+    [
+        (["1", "-20"], "DECIMAL(38,0)"),
+        (["1.50", "2"], "DECIMAL(38,2)"),
+        (["12345678901234567890123456789012345678"], "DECIMAL(38,0)"),
+        (["-0.1234567890123456789012345678901234567"], "DECIMAL(38,37)"),
+        (["1234567890123456789.0123456789012345678"], "DECIMAL(38,19)"),
+    ],
+)
+def test_numbers_become_decimals_where_one_type_holds_them_all(
+    tmp_path: Path, numbers: list[str], target: str
+) -> None:
+    rule, values = restored(tmp_path, numbers)
+    assert (rule.target, rule.kept_text) == (target, False)
+    assert values == [Decimal(number) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        ["1E+2", "3"],
+        ["-0"],
+        ["0." + "0" * 129 + "1"],
+        ["1E-130"],
+        ["9" * 38 + "0" * 88],
+        ["12345678901234567890123456789012345678", "0.5"],
+        ["9.9999999999999999999999999999999999999E+125"],
+    ],
+)
+def test_numbers_that_no_one_decimal_holds_keep_their_text(
+    tmp_path: Path, numbers: list[str]
+) -> None:
+    rule, values = restored(tmp_path, numbers)
+    assert (rule.target, rule.kept_text) == ("VARCHAR", True)
+    assert values == numbers
 
 
 # --- changes --------------------------------------------------------------------------------------
