@@ -240,7 +240,7 @@ class TableLine:
             refuse_unreadable(self.table, staged)
             add_survey(total, stage_text.survey(staged, text))
             shutil.rmtree(folder)
-        return text.format.fields(total, text.options)
+        return text.format.fields(total, text.of_objects())
 
     def _plain_rules(
         self, connection: duckdb.DuckDBPyConnection, staged: Staged

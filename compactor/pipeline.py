@@ -45,11 +45,10 @@ def take_stock(config: Config, *, footers: bool = False, clock: Clock = utc_now)
         now = clock()
         options, told = read_options(config, now)
         detected = detect.detect(inventory, folder, now, options=options, memory_bytes=memory)
-        exports = detected.exports
         if footers:
-            exports = scan.footers(stores, detected.assigned, exports)
+            exports = scan.footers(stores, detected.assigned, detected.exports)
             detected = detect.detect(
-                inventory, folder, now, counted=exports, options=options, memory_bytes=memory
+                inventory, folder, now, exports, options=options, memory_bytes=memory
             )
         return Scan(exports=detected.exports, findings=(*detected.findings, *told))
 

@@ -119,7 +119,7 @@ def _prepare_text(
         return Prepared(staged=staged, folder=folder)
     if fields is None:
         survey = stage_text.survey(staged, reading)
-        fields = reading.format.fields(survey, reading.options)
+        fields = reading.format.fields(survey, reading.of_objects())
     reading.fields = fields
     (sample,) = staged.sample()
     stage_text.profile(staged, reading, guess.profile_as(Path(sample)))

@@ -113,6 +113,8 @@ class TextRows:
     options: FormatOptions
     fields: Fields = field(default_factory=lambda: Fields(fields=()))
     keyed: dict[str, Keyed] = field(default_factory=dict)
+    objects: dict[str, Path] = field(default_factory=dict)
+    """The objects themselves, by the path of what was made of them for DuckDB."""
 
     def of_others(self) -> TextRows:
         """Return how other files with the same columns are read."""
@@ -120,9 +122,18 @@ class TextRows:
 
     @property
     def described(self) -> tuple[SourceColumn, ...]:
-        return tuple(
-            SourceColumn(name=one.name, source_type=one.source_type) for one in self.fields.fields
+        own = [SourceColumn(name=f.name, source_type=f.source_type) for f in self.fields.fields]
+        types = self.options.types
+        return (
+            *own,
+            *(SourceColumn(name=n, source_type=types.get(n, "")) for n in self.added()),
         )
+
+    def of_objects(self) -> FormatOptions:
+        """Return the options without what concerns columns that only keys add."""
+        added = {name for pairs in self.keyed.values() for name, _ in pairs}
+        types = {name: kind for name, kind in self.options.types.items() if name not in added}
+        return self.options.model_copy(update={"types": types})
 
     def names(self, paths: Iterable[Path]) -> list[str]:
         return [*self.fields.names, *self.added()]
@@ -140,7 +151,8 @@ class TextRows:
 
     def decode(self, path: Path) -> Iterator[pa.Table]:
         own, added = self.keyed.get(str(path), ()), self.added()
-        for table in self.format.decode(path, self.fields, self.options):
+        given = self.objects.get(str(path), path)
+        for table in self.format.decode(given, self.fields, self.options):
             yield _complete(table, own, added)
 
 

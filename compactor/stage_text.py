@@ -59,7 +59,10 @@ def fetch(
         try:
             same_tags[index] = _same_tag(wanted[index], path)
             staged.rows[index] = _look(wanted[index], path, folder, index, reading)
-            staged.paths[index] = str(_readable(path, folder, index, reading))
+            readable = str(_readable(path, folder, index, reading))
+            if reading.format.decodes_objects:
+                reading.objects[readable] = path
+            staged.paths[index] = readable
             staged.schema_nos[index] = 0
         except (Malformed, OSError) as error:
             staged.unreadable.append(bad_object(wanted[index], error))
@@ -107,13 +110,13 @@ def _look(wanted: Wanted, path: Path, folder: Path, index: int, reading: TextRow
             found = hashlib.file_digest(file, "md5").hexdigest()
         if found != declared.md5:
             raise Malformed(f"its MD5 is {found}, its manifest says {declared.md5}")
-    rows = reading.format.rows(path)
+    rows = reading.format.rows(path, reading.options)
     if declared is not None and declared.rows is not None and declared.rows != rows:
         raise Malformed(f"it holds {rows} rows, its manifest says {declared.rows}")
     if not reading.format.ready:
         converted = _readable(path, folder, index, reading)
-        reading.format.convert(path, converted)
-        made = reading.format.rows(converted)
+        reading.format.convert(path, converted, reading.options)
+        made = reading.format.rows(converted, reading.options)
         if made != rows:
             raise Malformed(f"it holds {rows} rows, {made} of them could be converted")
     return rows

@@ -2,7 +2,7 @@
 
 In:  the stores, the configuration.
 Out: `Stock`: what there is, what is planned, what earlier runs have left.
-IO:  listings, sidecars, a few footers; statistics of DMS where they are configured.
+IO:  listings, sidecars, a few footers.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
     """Scan, detect and plan; `folder` is scratch and keeps the assigned listing."""
     memory = config.limits.memory_bytes() // 2
     inventory = scan.scan(stores.sources, folder)
-    reading, told = read_options(config, now)
-    detected = detect.detect(inventory, folder, now, options=reading, memory_bytes=memory)
+    options, told = read_options(config, now)
+    detected = detect.detect(inventory, folder, now, options=options, memory_bytes=memory)
     detected = replace(detected, findings=(*detected.findings, *told))
     _warn_of_unused(config, detected)
     prior = lake.progress(
         (key for page in stores.lake.list(lake.RUNS) for key in page.column("key").to_pylist()),
         config.archive.url if config.archive else None,
     )
-    options = _plan_options(config)
+    shape = _plan_options(config)
     adoptable = frozenset(prior.adoptable)
-    todo = plan.plan(detected, {}, options, prior.done, adoptable, memory_bytes=memory)
+    todo = plan.plan(detected, {}, shape, prior.done, adoptable, memory_bytes=memory)
     if any(table.action in ("compact", "decide") for table in todo.tables):
         suspects = sum(1 for table in todo.tables if table.action == "decide")
         wanted = {"compact"} if suspects > MAX_SAMPLED_SUSPECTS else {"compact", "decide"}
@@ -58,7 +58,7 @@ def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
         samples = scan.sample(stores.sources, detected.assigned, parquet) if parquet else {}
         if text:
             samples |= peek.peek(stores.sources, detected.assigned, text)
-        todo = plan.plan(detected, samples, options, prior.done, adoptable, memory_bytes=memory)
+        todo = plan.plan(detected, samples, shape, prior.done, adoptable, memory_bytes=memory)
     return Stock(detected, todo, inventory.control, prior)
 
 

@@ -47,7 +47,7 @@ from ..errors import ConfigError
 from ..model import DateStats
 from ..sql import query, rows
 from ..staged_rows import FILE_NAME, define_macro
-from . import dynamodb_rows
+from . import dynamodb_rows, ion
 from .interface import Field, Fields, FormatOptions, Malformed, Survey
 
 if TYPE_CHECKING:
@@ -62,16 +62,19 @@ MAX_LINE_BYTES = dynamodb_rows.MAX_LINE_BYTES
 
 @dataclass(slots=True, kw_only=True)
 class DynamoDb:
-    """Implements `Format` for full exports and for changes."""
+    """Implements `Format` for full exports and for changes, in JSON and (not `ready`) in Ion."""
 
     name: str
     changes: bool
     ready: bool = True
+    decodes_objects: bool = False
 
-    def convert(self, source: Path, target: Path) -> None:
-        raise NotImplementedError(f"{self.name} is read as it is")
+    def convert(self, source: Path, target: Path, options: FormatOptions) -> None:
+        if self.ready:
+            raise NotImplementedError(f"{self.name} is read as it is")
+        ion.convert(source, target, changes=self.changes)
 
-    def rows(self, path: Path) -> int:
+    def rows(self, path: Path, options: FormatOptions) -> int:
         return dynamodb_rows.count(path)
 
     def survey(
@@ -97,14 +100,17 @@ class DynamoDb:
         left_out = tuple(name for name in _by_frequency(survey) if name not in chosen)
         if left_out and not options.item_column:
             raise ConfigError(
-                f"{len(survey)} attributes do not fit into {options.max_columns} columns, and "
-                f"without the item's text {', '.join(map(repr, left_out[:5]))} would be lost",
-                hint="set item_column to a name, or raise max_columns",
+                f"of {len(survey)} attributes, {len(left_out)} do not become columns (the limit is "
+                f"{options.max_columns}), and without a column for the item's text they would be "
+                f"lost: {', '.join(map(repr, left_out[:5]))}",
+                hint="raise max_columns, or give item_column a name",
             )
         taken = {name.lower() for name in survey}
         own = [columns[name] for name in survey if name in chosen]
         own.sort(key=lambda field: not field.kind.startswith(KEY))
-        before, after = _extra(options, changes=self.changes, taken=taken, ion=not self.ready)
+        before, after = _extra(
+            options, changes=self.changes, taken=taken, text="line" if self.ready else "ion"
+        )
         return Fields(
             fields=(*before, *own, *after),
             mixed={name: kinds for name, kinds in mixed.items() if name in chosen},
@@ -126,7 +132,9 @@ class DynamoDb:
         return dynamodb_rows.decode(path, fields, self._root, options.view)
 
     def peek(self, head: bytes, options: FormatOptions) -> tuple[DateStats, ...]:
-        return dynamodb_rows.peek(head, changes=self.changes)
+        if self.ready:
+            return dynamodb_rows.peek(head, changes=self.changes)
+        return dynamodb_rows.peek(head, changes=self.changes, read=ion.reader(changes=self.changes))
 
     @property
     def _root(self) -> str:
@@ -149,6 +157,8 @@ def _survey(
     found: Survey = {}
     for row in rows(connection, "formats/dynamodb_survey", parameters):
         name, kind, items = row["attribute"], row["kind"], row["items"]
+        if name is None and kind == "twice":
+            raise Malformed(f"{items} lines name an attribute twice in {root!r}; expected once")
         if name is None:
             if needed:
                 raise Malformed(f"{items} lines have no {root!r}; expected {{{root!r}: ...}}")
@@ -196,7 +206,7 @@ def _most_frequent(survey: Survey, most: int) -> set[str]:
 
 
 def _extra(
-    options: FormatOptions, *, changes: bool, taken: set[str], ion: bool
+    options: FormatOptions, *, changes: bool, taken: set[str], text: str
 ) -> tuple[list[Field], list[Field]]:
     """Return the columns before and after the attributes, under names that none of these has."""
 
@@ -217,7 +227,7 @@ def _extra(
         after = [Field(name=free("old_image"), kind="old_image")]
     after.append(Field(name=free("null_attributes"), kind="nulls"))
     if options.item_column:
-        after.append(Field(name=free(options.item_column), kind="ion" if ion else "line"))
+        after.append(Field(name=free(options.item_column), kind=text))
     return before, after
 
 
@@ -254,6 +264,7 @@ def _select(fields: Fields, root: str, view: str) -> exp.Select:
         _call(
             "read_ndjson_objects",
             exp.column("files"),
+            _named("compression", _text("gzip")),  # staged files have other names
             _named("maximum_object_size", exp.Literal.number(MAX_LINE_BYTES)),
             _named("filename", _text(FILE_NAME)),
         )

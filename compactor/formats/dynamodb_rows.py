@@ -30,6 +30,7 @@ MAX_LINE_BYTES = 64 << 20
 """Longest line. An item has at most 400 KB, but `{"NULL":true}` in a list counts as one byte."""
 BATCH_BYTES = 8 << 20
 _READ_BYTES = 1 << 20
+SPACE = b" \t\r"
 _KEY = "key "
 
 Item = dict[str, Any]
@@ -52,7 +53,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
             yield block
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[bytes]]]:
+def lines(path: Path) -> Iterator[tuple[int, list[bytes]]]:
     """Yield whole lines by the handful, with the number of the first one. Raises: Malformed"""
     number, waiting, size = 1, list[bytes](), 0
     for block in _blocks(path):
@@ -60,9 +61,9 @@ def _lines(path: Path) -> Iterator[tuple[int, list[bytes]]]:
         size += len(block)
         if size >= BATCH_BYTES and b"\n" in block:
             whole, _, rest = b"".join(waiting).rpartition(b"\n")
-            lines = whole.split(b"\n")
-            yield number, lines
-            number += len(lines)
+            found = whole.split(b"\n")
+            yield number, found
+            number += len(found)
             waiting, size = [rest], len(rest)
         elif size > MAX_LINE_BYTES + BATCH_BYTES:
             raise Malformed(f"line {number} or a later one is longer than {MAX_LINE_BYTES} bytes")
@@ -71,7 +72,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[bytes]]]:
 
 def count(path: Path) -> int:
     """Count the lines that are not empty, without looking into them. Raises: Malformed"""
-    return sum(bool(line.strip()) for _, lines in _lines(path) for line in lines)
+    return sum(bool(line.strip(SPACE)) for _, some in lines(path) for line in some)
 
 
 # --- columns --------------------------------------------------------------------------------------
@@ -87,29 +88,40 @@ def decode(path: Path, fields: Fields, root: str, view: str) -> Iterator[pa.Tabl
         [(field.name, kind) for field, (kind, _) in zip(fields.fields, columns, strict=True)]
     )
     getters = [get for _, get in columns]
-    for first, lines in _lines(path):
+    for first, some in lines(path):
         values: list[list[Any]] = [[] for _ in getters]
+        numbers = []
         number = first
         try:
-            for number, line in enumerate(lines, first):  # noqa: B007
-                if not line.strip():
-                    continue
-                item = _parse(line, root)
-                for get, column in zip(getters, values, strict=True):
-                    column.append(get(item))
-        except (ValueError, OverflowError) as error:  # also of JSON, UTF-8, base64
+            for number, line in enumerate(some, first):  # for the error
+                if line.strip(SPACE):
+                    item = _parse(line, root)
+                    numbers.append(number)
+                    for get, column in zip(getters, values, strict=True):
+                        column.append(get(item))
+        except (ValueError, OverflowError, RecursionError) as error:  # also of JSON, UTF-8, base64
             raise Malformed(f"line {number}: {error}") from error
         yield pa.Table.from_arrays(
-            [_array(column, field) for column, field in zip(values, schema, strict=True)],
+            [_array(column, field, numbers) for column, field in zip(values, schema, strict=True)],
             schema=schema,
         )
 
 
-def _array(values: list[Any], field: pa.Field) -> pa.Array:
+def _array(values: list[Any], field: pa.Field, numbers: Sequence[int]) -> pa.Array:
     try:
         return pa.array(values, field.type)
-    except (pa.ArrowException, UnicodeEncodeError) as error:
-        raise Malformed(f"column {field.name!r}: {error}") from error
+    except UnicodeEncodeError as error:  # half of a surrogate pair: JSON can spell it
+        bad = next(no for no, value in zip(numbers, values, strict=True) if not _is_text(value))
+        raise Malformed(f"line {bad}: column {field.name!r}: {error}") from error
+
+
+def _is_text(value: Any) -> bool:
+    texts = value if isinstance(value, list) else [value]
+    return not any(
+        isinstance(text, str) and "\ud800" <= character <= "\udfff"
+        for text in texts
+        for character in text or ""
+    )
 
 
 def _no_number(text: str) -> Any:
@@ -121,7 +133,7 @@ _DECODER = json.JSONDecoder(parse_float=_no_number, parse_int=_no_number, parse_
 
 def _parse(line: bytes, root: str) -> Item:
     """Return what a line says, with the line itself under an empty name."""
-    text = line.decode().strip(" \t\r")
+    text = line.strip(SPACE).decode()
     item = _DECODER.decode(text)
     if not isinstance(item, dict):
         raise ValueError(f"expected {{{root!r}: ...}}, found {text[:40]}")
@@ -284,16 +296,25 @@ _FIRST, _LAST = 631_152_000, 4_102_444_800
 """Seconds of 1990-01-01 and 2100-01-01: numbers between them may be moments."""
 
 
-def peek(head: bytes, *, changes: bool) -> tuple[DateStats, ...]:
+_NO_ITEMS = (
+    *(ValueError, zlib.error, AttributeError, KeyError, TypeError),
+    *(OverflowError, RecursionError),
+)
+"""What comes of looking for dates in something that is no export."""
+
+
+def peek(
+    head: bytes, *, changes: bool, read: Callable[[bytes], Item] = json.loads
+) -> tuple[DateStats, ...]:
     """Say which attributes could date rows: those of which every value seen is a day or a moment.
 
     `type` is `text` for ISO dates, `epoch` for numbers, `timestamp` for the time of a change.
     """
     try:
         text = zlib.decompressobj(31).decompress(head)
-        images = [json.loads(line) for line in text.split(b"\n")[:-1] if line.strip()]
+        images = [read(line) for line in text.split(b"\n")[:-1] if line.strip(SPACE)]
         return _change_stats(images) if changes else _item_stats([one["Item"] for one in images])
-    except (ValueError, zlib.error, AttributeError, KeyError, TypeError, RecursionError):
+    except _NO_ITEMS:
         return ()
 
 

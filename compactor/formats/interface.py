@@ -65,12 +65,14 @@ class Format(Protocol):
     """As tables of a scan and of a plan name it: `csv`, `json_lines`, `dynamodb_json`, ..."""
     ready: bool
     """False if `convert` must make a file of each object first."""
+    decodes_objects: bool
+    """The second engine decodes the object itself, not what `convert` made of it."""
 
-    def convert(self, source: Path, target: Path) -> None:
+    def convert(self, source: Path, target: Path, options: FormatOptions) -> None:
         """Write what both engines will read. Raises: Malformed"""
         ...
 
-    def rows(self, path: Path) -> int:
+    def rows(self, path: Path, options: FormatOptions) -> int:
         """Count the rows without parsing them, as independently of the parsers as the format
         allows. Verifies the gzip trailer. Raises: Malformed"""
         ...

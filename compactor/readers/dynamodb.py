@@ -441,9 +441,11 @@ DYNAMODB = Reader(
     control=(
         rf"(?:^|/)AWSDynamoDB/{_ID}/(?:_started|manifest-(?:summary|files)\.(?:json|md5|checksum))$",
     ),
+    stray_folder=rf"(?s)^((?:.*/)?AWSDynamoDB/{_ID}/)(data)(/)$",
     data_names=(rf"{_BELOW}data/[a-z2-7]{{26}}\.(?:json|ion)\.gz$",),
     markers=(rf"{_BELOW}(?:data/)?$",),
     describe=describe,
     findings=chain_findings,
 )
-"""`_started` is a sidecar: it is all that an export in progress has, and may have been deleted."""
+"""`_started` is a sidecar: it is all that an export in progress has, and may have been deleted.
+A stray folder says no more than its root: what its table is called, only the summary knows."""

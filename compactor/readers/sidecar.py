@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+"""JSON can escape half a surrogate pair; such text cannot be stored."""
+
 
 class Unusable(ValueError):
     """A sidecar, or a part of one, is not what it should be; says what was expected and found."""
@@ -44,7 +47,7 @@ def text(holder: Mapping[str, Any], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise Unusable(f"{name} should be text, is {kind(value)}")
-    if len(value) > 10_000 or any("\ud800" <= character <= "\udfff" for character in value):
+    if len(value) > 10_000 or _HALF_PAIR.search(value):
         raise Unusable(f"{name} is not usable text")
     return value
 

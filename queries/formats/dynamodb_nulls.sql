@@ -4,9 +4,12 @@
 -- returns: nothing. The macro gives VARCHAR[], sorted; NULL where the line has no such item. Few
 --          lines hold the word at all, be it spelled with escapes: only those are looked into.
 CREATE OR REPLACE TEMP MACRO dynamodb_nulls(line, names, places) AS
-CASE WHEN NOT contains(line, 'NULL') AND NOT contains(line, '\u')
-     THEN CASE WHEN json_exists(line, names) THEN []::VARCHAR[] END
-     ELSE list_sort(list_filter(
-         json_keys(line, names),
-         lambda name, place: json_keys(line, places)[place] = ['NULL']
+CASE WHEN NOT json_exists(line, names) THEN NULL
+     WHEN NOT contains(line, 'NULL') AND NOT contains(line, '\u') THEN []::VARCHAR[]
+     ELSE list_sort(list_transform(
+         list_filter(
+             list_zip(json_keys(line, names), json_keys(line, places)),
+             lambda attribute: attribute[2] = ['NULL']
+         ),
+         lambda attribute: attribute[1]
      )) END

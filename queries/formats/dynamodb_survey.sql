@@ -1,10 +1,10 @@
 -- formats/dynamodb_survey: which attributes do items have, and what are their values?
 -- params:  $files VARCHAR[], $names, $values, $lists VARCHAR: JSON paths of an item ('$.Item'), of
 --          its attributes' typed values ('$.Item.*'), of those that are lists ('$.Item.*.L')
--- returns: attribute VARCHAR (NULL: lines that have no such item; '' and kind 'twice': lines that
---          name an attribute twice), kind VARCHAR (S, N, ...; `L:S` where every element has that
---          one descriptor, `L:` for an empty list; anything else that was found, joined by `,`),
---          items BIGINT; ordered by attribute and kind
+-- returns: attribute VARCHAR, kind VARCHAR (S, N, ...; `L:S` where every element has that one
+--          descriptor, `L:` for an empty list; anything else that was found, joined by `,`), items
+--          BIGINT; ordered by attribute and kind. Attribute NULL: lines without such an item (kind
+--          'none'), and such as name an attribute twice (kind 'twice')
 -- Items of one shape are counted first, and only shapes are taken apart: three times as fast as
 -- taking each item apart.
 WITH shapes AS (
@@ -15,7 +15,8 @@ WITH shapes AS (
                lambda elements: list_sort(list_distinct(flatten(json_keys(elements, '$[*]'))))
            ) AS elements,
            count(*) AS items
-    FROM read_ndjson_objects($files, maximum_object_size = 67108864)
+    FROM read_ndjson_objects(
+        $files, compression = 'gzip', maximum_object_size = 67108864)  -- names do not tell
     GROUP BY ALL
 ),
 attributes AS (
@@ -27,9 +28,9 @@ attributes AS (
            items
     FROM shapes
     UNION ALL
-    SELECT NULL, NULL, NULL, items FROM shapes WHERE names IS NULL
+    SELECT NULL, ['none'], NULL, items FROM shapes WHERE names IS NULL
     UNION ALL
-    SELECT '', ['twice'], NULL, items FROM shapes WHERE len(list_distinct(names)) < len(names)
+    SELECT NULL, ['twice'], NULL, items FROM shapes WHERE len(list_distinct(names)) < len(names)
 )
 SELECT attribute,
        CASE WHEN kinds = ['L'] AND len(elements) < 2 THEN 'L:' || coalesce(elements[1], '')
