@@ -2,7 +2,7 @@
 
 In:  the stores, the configuration.
 Out: `Stock`: what there is, what is planned, what earlier runs have left.
-IO:  listings, sidecars, a few footers; statistics of DMS where they are configured.
+IO:  listings, sidecars, a few footers.
 """
 
 from __future__ import annotations
