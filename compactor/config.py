@@ -16,7 +16,14 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from .errors import ConfigError
 
@@ -59,6 +66,19 @@ class _Section(BaseModel):
 
 class SourceConfig(_Section):
     urls: tuple[str, ...] = Field(min_length=1)
+    inventory: dict[str, str] = {}
+    """Source url -> place of its S3 Inventories: a configuration's folder, or a manifest.json."""
+
+    @field_validator("inventory")
+    @classmethod
+    def _of_a_source(cls, places: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        urls = info.data.get("urls", ())  # not there if it has problems of its own
+        for url, place in places.items():
+            if urls and url not in urls:
+                raise ValueError(f"{url!r} is none of source.urls; write it as it stands there")
+            if not place:
+                raise ValueError(f"{url!r} has no place; name the folder of its inventories")
+        return places
 
 
 class LakeConfig(_Section):

@@ -18,7 +18,7 @@ from .config import Config
 from .errors import CompactorError, SourceError
 from .ledger import Ledger
 from .model import Plan, RunResult, Scan, to_json
-from .places import open_stores
+from .places import open_inventories, open_stores
 from .progress import Progress, Quiet
 from .scratch import scratch_folder
 from .store import open_store
@@ -38,7 +38,7 @@ def take_stock(config: Config, *, footers: bool = False, clock: Clock = utc_now)
     )
     with scratch_folder(config.limits.scratch_path()) as folder:
         memory = config.limits.memory_bytes() // 2
-        inventory = scan.scan(stores, folder)
+        inventory = scan.scan(stores, folder, open_inventories(config, clock()))
         detected = detect.detect(inventory, folder, clock(), memory_bytes=memory)
         exports = detected.exports
         if footers:

@@ -27,7 +27,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .errors import CompactorError, ObjectUnreadable, StoreError
+from .errors import Changed, CompactorError, NotFound, ObjectUnreadable, StoreError
 from .feed import Feed
 from .pack import Pack
 from .profile import ColumnProfile
@@ -49,6 +49,9 @@ READ_TWICE, READ_TWICE_BYTES = 32, 8 << 20
 many, but no more bytes (one object at the least)."""
 MAX_NAMED = 20
 """Unreadable objects named one by one; more are counted."""
+_STALE_INVENTORY = (
+    "; if the source is read from an S3 Inventory, that may be out of date: wait for the next one"
+)
 
 
 def chunks(wanted: Sequence[Wanted], chunk_bytes: int) -> list[list[Wanted]]:
@@ -343,7 +346,8 @@ def _note(staged: Staged, wanted: Wanted, error: Exception | None) -> None:
         ObjectUnreadable(
             f"{wanted.key} could not be fetched: {message}",
             key=wanted.key,
-            hint="run again; if the export was written again meanwhile, scan it first",
+            hint="run again; if the export was written again meanwhile, scan it first"
+            + (_STALE_INVENTORY if isinstance(error, NotFound | Changed) else ""),
         )
     )
 
