@@ -302,9 +302,7 @@ class Reading:
         try:
             connection.execute(query(f"scan/inventory_{self.manifest.format.lower()}"))
             entries = connection.sql(query("scan/inventory_objects"), params=parameters)
-            reader = entries.to_arrow_reader(_ROWS_PER_PAGE)
-            # not a plain loop: what the consumer of a page raises is not the inventory's fault
-            while (batch := next(reader, None)) is not None:
+            for batch in entries.to_arrow_reader(_ROWS_PER_PAGE):
                 yield pa.Table.from_batches([batch])
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise self._unusable(self._named(str(error), paths)) from error

@@ -49,8 +49,9 @@ READ_TWICE, READ_TWICE_BYTES = 32, 8 << 20
 many, but no more bytes (one object at the least)."""
 MAX_NAMED = 20
 """Unreadable objects named one by one; more are counted."""
-_STALE_INVENTORY = (
-    "; if the source is read from an S3 Inventory, that may be out of date: wait for the next one"
+_STALE_LISTING = (
+    "scan again; if the source is read from an S3 Inventory, that may be out of date: wait for the "
+    "next one, or take the source out of [source] inventory"
 )
 
 
@@ -339,6 +340,8 @@ def _guess(profile_as: Callable[[Path], tuple[Profiled, ...]], path: Path) -> tu
 
 
 def _note(staged: Staged, wanted: Wanted, error: Exception | None) -> None:
+    if isinstance(error, NotFound | Changed):
+        error = type(error)(error.message, key=error.key, hint=_STALE_LISTING)
     if isinstance(error, StoreError):
         staged.failed_store = staged.failed_store or error
     message = error.message if isinstance(error, CompactorError) else str(error)
@@ -346,8 +349,7 @@ def _note(staged: Staged, wanted: Wanted, error: Exception | None) -> None:
         ObjectUnreadable(
             f"{wanted.key} could not be fetched: {message}",
             key=wanted.key,
-            hint="run again; if the export was written again meanwhile, scan it first"
-            + (_STALE_INVENTORY if isinstance(error, NotFound | Changed) else ""),
+            hint="run again; if the export was written again meanwhile, scan it first",
         )
     )
 

@@ -36,6 +36,8 @@ ADVICE = {
     "unrecognised_objects": "No table takes these objects. Move them out of the prefix, or name "
     "their folder in the configuration.",
     "name_changed": "Use the new name in queries.",
+    "inventory_used": "Objects that were written after the inventory are taken when the next one "
+    "lists them. Take the source out of [source] inventory to have it listed.",
 }
 """What to do about each kind of finding; a finding's own `hint` comes first."""
 
