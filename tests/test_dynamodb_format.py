@@ -640,6 +640,34 @@ def test_arrow_reads_what_it_is_meant_to_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('{"Item":{"a":{"M":{"x":{"S":"1"}}}}}', "1"),
+        ('{"Item":{"z":{"M":{"a":{"M":{"x":{"S":"no"}}}}},"a":{"M":{"x":{"S":"1"}}}}}', "1"),
+        ('{"Item":{"a":{"M":{"x":{"S":"1"}}},"z":{"M":{"a":{"M":{"x":{"S":"no"}}}}}}}', "1"),
+        ('{"Item":{"z":{"M":{"a":{"M":{"x":{"S":"no"}}}}},"\\u0061":{"M":{"x":{"S":"1"}}}}}', "1"),
+        ('{"Item":{"z":{"M":{"a":{"M":{"x":{"S":"no"}}}}},"a" :{"M":{"x":{"S":"1"}}}}}', "1"),
+        (r'{"Item":{"s":{"S":"\"a\":{\"M\":{"},"a":{"M":{"x":{"S":"1"}}}}}', "1"),
+        (r'{"Item":{"s":{"S":"}}}{{\\"},"a":{"M":{"x":{"S":"1"}}}}}', "1"),
+        (r'{"Item":{"q\"a":{"M":{"x":{"S":"no"}}},"a":{"M":{"x":{"S":"1"}}}}}', "1"),
+        (r'{"Item":{"q\"a":{"M":{"x":{"S":"no"}}},"a": {"M": {"x": {"S": "1"}}}}}', "1"),
+        (r'{"Item":{"q\\":{"S":"\\"},"a":{"M":{"x":{"S":"1"}}}}}', "1"),
+        ('{"Item":{"q\\"a":{"M":{"x":{"S":"no"}}}}}', None),
+        ('{"Item":{"z":{"M":{"a":{"M":{"x":{"S":"no"}}}}}}}', None),
+        ('{"Item":{"z":{"M":{"a":{"M":{"x":{"S":"no"}}}}},"a":{"NULL":true}}}', None),
+    ],
+)
+def test_the_text_of_a_map_is_that_of_the_attribute_and_of_nothing_like_it(
+    tmp_path: Path, line: str, expected: str | None
+) -> None:
+    found = read(tmp_path, line, '{"Item":{"a":{"M":{"x":{"S":"1"}}}}}')
+    assert found.by_arrow is not None
+    assert found.by_arrow.equals(found.decoded)
+    text = None if expected is None else f'{{"x":{{"S":"{expected}"}}}}'
+    assert found.column("a") == [text, '{"x":{"S":"1"}}']
+
+
+@pytest.mark.parametrize(
     "line",
     [
         '{"Item":{"a":{"S":"1","N":"2"}}}',
