@@ -506,11 +506,20 @@ def test_a_survey_names_the_line_that_is_no_json(tmp_path: Path) -> None:
 
 
 def test_items_of_many_megabytes_are_read_by_both(tmp_path: Path) -> None:
-    value = '{"NULL":true},' * 400_000 + '{"S":"' + "é" * 10_000_000 + '"}'
+    value = '{"NULL":true},' * 400_000 + '{"S":"' + "é" * 4_000_000 + '"}'
     found = read(tmp_path, ALL_TYPES, f'{{"Item":{{"big":{{"L":[{value}]}}}}}}', ALL_TYPES)
     assert found.rows == 3
     assert len(found.column("big")[1]) == 400_001
     assert found.column("id") == ["K3TXQk84Si", None, "K3TXQk84Si"]
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    path = write(tmp_path / "long.json.gz", [ALL_TYPES, '{"Item":{"a":{"S":"' + "x" * 40_000_000])
+    for look in (ITEMS.rows, decode_all):
+        with pytest.raises(Malformed, match=r"^line 2: expected at most 16777216 bytes"):
+            look(path)
+    with pytest.raises(duckdb.Error, match="maximum_object_size"):
+        ITEMS.survey(sql.connect(), [str(path)], FormatOptions())
 
 
 # --- both engines, whatever comes -----------------------------------------------------------------

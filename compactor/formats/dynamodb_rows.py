@@ -27,8 +27,10 @@ from ..model import DateStats
 from . import dynamodb_arrow, json_text
 from .interface import Fields, Malformed
 
-MAX_LINE_BYTES = 64 << 20
-"""Longest line. An item has at most 400 KB, but `{"NULL":true}` in a list counts as one byte."""
+MAX_LINE_BYTES = 16 << 20
+"""Longest line that is read for certain. An item has at most 400 KB, of which JSON can make three
+megabytes (`{"NULL":true},` counts as two bytes), and a change holds two of them. DuckDB takes twice
+this size as a buffer for each thread."""
 BATCH_BYTES, BATCH_ROWS = 8 << 20, 16_384
 _READ_BYTES = 1 << 20
 SPACE = b" \t\r"
@@ -56,18 +58,21 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 def lines(path: Path) -> Iterator[tuple[int, list[bytes]]]:
     """Yield whole lines by the handful, with the number of the first one. Raises: Malformed"""
-    number, waiting, size = 1, list[bytes](), 0
+    number, waiting, size, unfinished = 1, list[bytes](), 0, 0
     for block in _blocks(path):
         waiting.append(block)
         size += len(block)
-        if size >= BATCH_BYTES and b"\n" in block:
+        ends = block.rfind(b"\n") + 1
+        unfinished = len(block) - ends if ends else unfinished + len(block)
+        if unfinished > MAX_LINE_BYTES:
+            number += sum(one.count(b"\n") for one in waiting)
+            raise Malformed(f"line {number}: expected at most {MAX_LINE_BYTES} bytes, found more")
+        if size >= BATCH_BYTES and ends:
             whole, _, rest = b"".join(waiting).rpartition(b"\n")
             found = whole.split(b"\n")
             yield number, found
             number += len(found)
             waiting, size = [rest], len(rest)
-        elif size > MAX_LINE_BYTES + BATCH_BYTES:
-            raise Malformed(f"line {number} or a later one is longer than {MAX_LINE_BYTES} bytes")
     yield number, b"".join(waiting).split(b"\n")
 
 

@@ -15,7 +15,7 @@ WITH shapes AS (
                lambda elements: list_sort(list_distinct(flatten(json_keys(elements, '$[*]'))))
            ) AS elements,
            count(*) AS items
-    FROM read_ndjson_objects($files, maximum_object_size = 67108864)
+    FROM read_ndjson_objects($files, maximum_object_size = 16777216)
     GROUP BY ALL
 ),
 attributes AS (
