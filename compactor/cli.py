@@ -7,6 +7,7 @@ Heavy imports happen inside the commands, so that `--help` is quick.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -152,6 +153,86 @@ def run_command(
 
     _print(done.result, report.text, as_json)
     _leave(done.exit_code)
+
+
+@app.command("reconcile")
+def reconcile_command(
+    # one parameter per flag: this is how Typer learns of them
+    dsn: Annotated[
+        str | None,
+        typer.Option(
+            help="Count there: postgresql://user@host:5432/db or mysql://user@host:3306/db. "
+            "Better in the variable COMPACTOR_DSN: a command line can be seen by others.",
+            metavar="URL",
+        ),
+    ] = None,
+    counts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take the counts from here: CSV with the header database,table,rows,at or JSON.",
+            metavar="FILE",
+        ),
+    ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this table, as database.table; repeatable.", metavar="NAME"),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(help="Tables of this run; else the latest snapshot of each.", metavar="ID"),
+    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Also nulls, min, max, sum or length per column.")
+    ] = False,
+    at_snapshot: Annotated[
+        bool,
+        typer.Option("--at-snapshot", help="The database is the restored snapshot, nothing newer."),
+    ] = False,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            help="Count rows for which this holds: those that were there at the snapshot.",
+            metavar="CONDITION",
+        ),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(help="Of one statement; 0 for no limit.", metavar="SECONDS")
+    ] = 3600.0,
+    as_json: Json = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Also write the JSON here.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Hold the rows of export, lake and archive against the database, or a counts file.
+
+    Reads only. A database that went on since the snapshot is "not verified", with the difference
+    explained; say --at-snapshot of a restored one, or give --where.
+
+    Example: compactor -c shop.toml reconcile --dsn postgresql://reader@db/shop --profile
+    """
+    from . import pipeline, reconcile, report
+    from .dsn import parse_dsn
+    from .model import to_json
+
+    if dsn is None and counts is None:  # a file that is named wins over a variable that is set
+        dsn = os.environ.get("COMPACTOR_DSN")
+    options = reconcile.ReconcileOptions(
+        dsn=parse_dsn(dsn) if dsn else None,
+        counts=counts,
+        tables=tuple(table or ()),
+        run_id=run,
+        profile=profile,
+        at_snapshot=at_snapshot,
+        where=where,
+        timeout_s=timeout,
+    )
+    with progress.show(settings.log_format, quiet=settings.quiet) as show:
+        found = reconcile.reconcile(_config(), options, clock=pipeline.utc_now, show=show)
+    if output is not None:
+        _write(output, to_json(found, indent=1) + "\n")
+    _print(found, report.reconcile_text, as_json)
+    _leave(found.exit_code)
 
 
 def _load_report() -> Callable[[RunResult], str]:

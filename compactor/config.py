@@ -220,6 +220,8 @@ class TableConfig(_Section):
     grain: Literal["auto", "day", "month", "year", "none"] | None = None
     sort_by: tuple[str, ...] | None = None
     on_lossy: Literal["keep_text", "fail"] | None = None
+    reconcile_where: str | None = None
+    """Condition in the database's SQL: the rows that were there at the snapshot's moment."""
     item_column: str | None = None
     max_columns: int | None = Field(default=None, ge=1, le=5_000)
     csv_delimiter: str | None = Field(default=None, min_length=1, max_length=1)
@@ -288,6 +290,7 @@ class Config(_Section):
             grain=own.grain or self.compact.grain,
             sort_by=own.sort_by,
             on_lossy=own.on_lossy or self.compact.on_lossy,
+            reconcile_where=own.reconcile_where,
         )
 
     def read_as(self, system: str, database: str, table: str, view: str) -> FormatOptions:

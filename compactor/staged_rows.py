@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -76,9 +77,18 @@ def add_keyed(
 
 def define_macro(connection: duckdb.DuckDBPyConnection, name: str, select: exp.Expression) -> None:
     """Define a temporary table macro of one parameter, `files`."""
-    connection.execute(
-        f"CREATE OR REPLACE TEMP MACRO {name}(files) AS TABLE " + select.sql(dialect="duckdb")
-    )
+    statement = _macro().copy()
+    statement.set("expression", select)
+    named = statement.find(exp.UserDefinedFunction)
+    assert named is not None
+    named.set("this", exp.to_identifier(name))
+    connection.execute(statement.sql(dialect="duckdb"))
+
+
+@functools.cache
+def _macro() -> exp.Expression:
+    parsed: exp.Expression = exp.maybe_parse(query("compact/macro"), dialect="duckdb")
+    return parsed
 
 
 def use_decoded(

@@ -17,10 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compactor import sql
+from compactor import probe, sql, staged_rows, types
 from compactor.errors import ConfigError
-from compactor.formats import FORMATS
+from compactor.formats import FORMATS, dynamodb_arrow
 from compactor.formats.interface import Fields, FormatOptions, Malformed, Survey, add_survey
+from compactor.model import SourceColumn
+from compactor.types import Rule
 
 ITEMS = FORMATS["dynamodb_json"]
 CHANGES = FORMATS["dynamodb_json_changes"]
@@ -39,6 +41,11 @@ def write(path: Path, lines: Sequence[str | bytes]) -> Path:
     content = b"".join((line.encode() if isinstance(line, str) else line) + b"\n" for line in lines)
     path.write_bytes(gzip.compress(content, mtime=0))
     return path
+
+
+def stripped(path: Path) -> list[bytes]:
+    lines = gzip.decompress(path.read_bytes()).split(b"\n")
+    return [line.strip(b" \t\r") for line in lines if line.strip(b" \t\r")]
 
 
 class Read:
@@ -61,7 +68,14 @@ class Read:
         }
         decoded = [batch for path in paths for batch in one.decode(path, self.fields, options)]
         self.decoded = pa.concat_tables(decoded)
-        self.rows = sum(one.rows(path, FormatOptions()) for path in paths)
+        fast = dynamodb_arrow.reader(self.fields)
+        lines = [line for path in paths for line in stripped(path)]
+        self.by_arrow = fast(lines) if fast and lines else None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dynamodb_arrow, "reader", lambda fields: None)
+            slow = [batch for path in paths for batch in one.decode(path, self.fields, options)]
+            assert pa.concat_tables(slow).equals(self.decoded)
+        self.rows = sum(one.rows(path, options) for path in paths)
 
     def column(self, name: str) -> list[Any]:
         """Return the values of a column, which both engines must have alike."""
@@ -256,6 +270,75 @@ def test_spaces_and_empty_lines_are_no_part_of_an_item(tmp_path: Path) -> None:
     found = read(tmp_path, "", ' {"Item": {"a" : {"M": {"x" : {"S":"1"} } } } }\t', "  \r", "")
     assert found.column("a") == ['{"x":{"S":"1"}}']
     assert found.column("item") == ['{"Item": {"a" : {"M": {"x" : {"S":"1"} } } } }']
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+def restored(tmp_path: Path, numbers: Sequence[str]) -> tuple[Rule, list[Any]]:
+    """Return the rule that the values of a number decide, and what it makes of them."""
+    path = write(
+        tmp_path / "object.json.gz",
+        [f'{{"Item":{{"n":{{"N":"{number}"}}}}}}' for number in numbers],
+    )
+    connection, options, files = sql.connect(), FormatOptions(item_column=""), [str(path)]
+    fields = ITEMS.fields(ITEMS.survey(connection, files, options), options)
+    ITEMS.open_source(connection, fields, options)
+    (field, _), (column, _) = fields.fields, probe.file_columns(connection, files, fields.names)
+    described = [SourceColumn(name=field.name, source_type=field.source_type)]
+    rules, _ = types.rules([column], described)
+    (rule,) = probe.tune(rules, probe.probe(connection, files, rules))
+    found = rows_of(connection, rule, files)
+    if lossy := sum(row[-1] is not None for row in found):
+        # as the line does with values that fail only while they are loaded
+        rule = rule.keep_text(lossy, [])
+        found = rows_of(connection, rule, files)
+    return rule, [row[1] for row in found]
+
+
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, rule: Rule, files: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    select = staged_rows.hashed_rows([rule], types.day(None, "none", "UTC"))
+    return connection.execute(select.sql(dialect="duckdb"), {"files": files}).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "target"),
+    [
+        (["1", "-20"], "DECIMAL(38,0)"),
+        (["1.50", "2"], "DECIMAL(38,2)"),
+        (["12345678901234567890123456789012345678"], "DECIMAL(38,0)"),
+        (["-0.1234567890123456789012345678901234567"], "DECIMAL(38,37)"),
+        (["1234567890123456789.0123456789012345678"], "DECIMAL(38,19)"),
+    ],
+)
+def test_numbers_become_decimals_where_one_type_holds_them_all(
+    tmp_path: Path, numbers: list[str], target: str
+) -> None:
+    rule, values = restored(tmp_path, numbers)
+    assert (rule.target, rule.kept_text) == (target, False)
+    assert values == [Decimal(number) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        ["1E+2", "3"],
+        ["-0"],
+        ["0." + "0" * 129 + "1"],
+        ["1E-130"],
+        ["9" * 38 + "0" * 88],
+        ["12345678901234567890123456789012345678", "0.5"],
+        ["9.9999999999999999999999999999999999999E+125"],
+    ],
+)
+def test_numbers_that_no_one_decimal_holds_keep_their_text(
+    tmp_path: Path, numbers: list[str]
+) -> None:
+    rule, values = restored(tmp_path, numbers)
+    assert (rule.target, rule.kept_text) == ("VARCHAR", True)
+    assert values == numbers
 
 
 # --- changes --------------------------------------------------------------------------------------
@@ -533,6 +616,67 @@ def compact(value: Any) -> str:
 
 
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def test_arrow_reads_what_it_is_meant_to_read(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        '{"Item":{"s":{"S":"x\\u0000\\ud83d\\ude00"},"n":{"N":"1.50"},"b":{"B":"aGVsbG8="},'
+        '"flag":{"BOOL":true},"set":{"SS":["a","b"]},"bytes":{"BS":["aA==","aQ=="]},'
+        '"list":{"L":[{"N":"1"}]},"none":{"NULL":true}}}',
+        '{"Item":{"s":{"NULL":true},"list":{"L":[]},"rare":{"NULL":true},"set":{"NULL":true}}}',
+        '{"Item":{"list":{"NULL":true},"n":{"N":"2"},"bytes":{"NULL":true}}}',
+        max_columns=8,
+    )
+    assert found.by_arrow is not None
+    assert found.by_arrow.equals(found.decoded)
+    assert found.fields.left_out == ("rare",)
+    assert found.column("null_attributes") == [
+        ["none"],
+        ["rare", "s", "set"],
+        ["bytes", "list"],
+    ]
+    assert found.column("bytes") == [[b"h", b"i"], None, None]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"Item":{"a":{"S":"1","N":"2"}}}',
+        '{"Item":{"a":{"X":"1"}}}',
+        '{"Item":{"a":{"S":null}}}',
+        '{"Item":{"a":{"S":5}}}',
+        '{"Item":{"a":{"NULL":false}}}',
+        '{"Item":{"a":{"S":"x","NULL":true}}}',
+        '{"Item":{"l":{"L":[{"N":"1"},{"S":"1"}]}}}',
+        '{"Item":{"l":{"L":[null]}}}',
+        '{"Item":{"b":{"B":"x"}}}',
+        '{"Item":null}',
+        '{"Keys":{}}',
+        '{"Item":{}} {"Item":{}}',
+        '{"Item":{"a":{"S":"\\ud800"}}}',
+    ],
+)
+def test_what_arrow_would_pass_over_is_refused(tmp_path: Path, line: str) -> None:
+    survey = {"a": {"S": 1}, "l": {"L:N": 1}, "b": {"B": 1}}
+    fields = ITEMS.fields(survey, FormatOptions())
+    good = '{"Item":{"a":{"S":"1"},"l":{"L":[{"N":"1"}]}}}'
+    path = write(tmp_path / "bad.json.gz", [good, line])
+    assert dynamodb_arrow.reader(fields) is not None
+    with pytest.raises(Malformed, match=r"^line 2: "):
+        decode_all(path, fields)
+
+
+def test_batches_are_bounded_in_rows_and_bytes(tmp_path: Path) -> None:
+    path = write(tmp_path / "many.json.gz", ['{"Item":{"a":{"S":"x"}}}'] * 40_000)
+    fields = ITEMS.fields({"a": {"S": 1}}, FormatOptions())
+    sizes = [batch.num_rows for batch in ITEMS.decode(path, fields, FormatOptions())]
+    assert sum(sizes) == 40_000
+    assert max(sizes) <= 16_384
+    path = write(tmp_path / "wide.json.gz", ['{"Item":{"a":{"S":"%s"}}}' % ("x" * 100_000)] * 300)
+    sizes = [batch.num_rows for batch in ITEMS.decode(path, fields, FormatOptions())]
+    assert sum(sizes) == 300
+    assert max(sizes) <= 100
 
 
 # --- Ion ------------------------------------------------------------------------------------------

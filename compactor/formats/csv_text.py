@@ -14,10 +14,16 @@ In:  files with records as RFC 4180 has them, plain or gzip, UTF-8. Out: every v
 * Objects may have other columns, in another order: they are matched by exact name.
 * Zero bytes, or nothing but a header, are no rows.
 
-DuckDB reads *converted* files (`convert`): decompressed, lines ended by LF, no blank lines, and a
-header whose names are spelled as hexadecimal digits. So its sniffer, which trims names, takes them
-without regard to case and guesses what ends a line, has nothing to guess. Values are not touched.
-`decode` and `rows` take converted files as well as the objects themselves.
+DuckDB reads *converted* files (`convert`): decompressed, each record on one line that ends in LF,
+no blank lines, line breaks inside of values escaped (the macro puts them back), and a header whose
+names are spelled as hexadecimal digits. Left to itself, DuckDB 2.0.0 trims names and takes them
+without regard to case, loses all rows of a file whose first line break is a CRLF inside quotes, and
+cannot read lines of which some end in CRLF; and its parallel reader takes a line break inside
+quotes for the end of a record where its buffers meet.
+
+`decode` and `rows` take the objects themselves as well as converted files. The lines that they name
+are those of the file they are given: it should be the object itself, which also makes them
+independent of the conversion.
 
 Formats: https://www.rfc-editor.org/rfc/rfc4180;
 https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Target.S3.html (CsvDelimiter, CsvNullValue,
@@ -26,208 +32,28 @@ Rfc4180, AddColumnName), both read 2026-11.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from sqlglot import exp
 
-from ..errors import ConfigError
 from ..model import DateStats
 from ..sql import query
 from .columns import create, filled, known_types
+from .csv_records import MARK, Header, check, grammar_of, header_of, misfit, opened
 from .dates import date_stats
 from .interface import Field, Fields, FormatOptions, Malformed, Survey
-from .text import BLOCK_BYTES, MAX_RECORD_BYTES, beginning, blocks, check_utf8
+from .text import BLOCK_BYTES, beginning, blocks, check_utf8
 
 if TYPE_CHECKING:
     import duckdb
 
-_MARK = "compactor:"
-"""Before the digits of each name in the header of a converted file."""
-_CONVERTED = re.compile(rb"(?:compactor:(?:[0-9a-f]{2})+)")
 _BY_NAME = "by name"
-
-
-@dataclass(frozen=True, slots=True)
-class _Grammar:
-    """Patterns over bytes, for one delimiter. None of them backtracks."""
-
-    delimiter: bytes
-    value: re.Pattern[bytes]
-    values: re.Pattern[bytes]
-    """As many values as there are, each with its delimiter, and one more."""
-    records: re.Pattern[bytes]
-    """As many whole records as there are."""
-    started: re.Pattern[bytes]
-    """A record of which more may come."""
-
-
-@functools.cache
-def _grammar(delimiter: str) -> _Grammar:
-    """Raises: ConfigError if the delimiter cannot be one."""
-    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
-        raise ConfigError(
-            f"{delimiter!r} cannot be the delimiter of CSV: expected one ASCII character that is "
-            "no quote and ends no line"
-        )
-    between = re.escape(delimiter.encode())
-    plain = rb'[^"\r\n' + between + rb"]*+"
-    value = rb'(?:"[^"]*+"(?:"[^"]*+")*+|' + plain + rb")"
-    values = rb"(?:" + value + between + rb")*+"
-    cut = rb'(?:"(?:[^"]++|"")*+(?:"\r?)?|' + plain + rb"\r?)"
-    return _Grammar(
-        delimiter=delimiter.encode(),
-        value=re.compile(value),
-        values=re.compile(values + value),
-        records=re.compile(rb"(?:" + values + value + rb"\r?\n)*+"),
-        started=re.compile(values + cut),
-    )
-
-
-def _records(path: Path, grammar: _Grammar) -> Iterator[tuple[int, bytes]]:
-    """Yield (number of its first line, whole records); every record ends in a line break.
-
-    All that is yielded is well-formed CSV and UTF-8. Raises: Malformed
-    """
-    line, rest = 1, b""
-    for block in blocks(path):
-        rest += block
-        end = _whole(rest, grammar)
-        if end:
-            yield _checked(rest[:end], line)
-            line += rest.count(b"\n", 0, end)
-            rest = rest[end:]
-        if not grammar.started.fullmatch(rest) or len(rest) > MAX_RECORD_BYTES:
-            raise _malformed(rest, line, grammar)
-    if rest:
-        rest += b"\n"
-        if _whole(rest, grammar) != len(rest):
-            raise _malformed(rest, line, grammar)
-        yield _checked(rest, line)
-
-
-def _whole(block: bytes, grammar: _Grammar) -> int:
-    """Return where the last whole record ends (or the last one before something malformed)."""
-    if b'"' not in block and block.count(b"\r") == block.count(b"\r\n"):
-        return block.rfind(b"\n") + 1
-    found = grammar.records.match(block)
-    return found.end() if found else 0
-
-
-def _checked(block: bytes, line: int) -> tuple[int, bytes]:
-    check_utf8(block, line)
-    return line, block
-
-
-def _malformed(rest: bytes, line: int, grammar: _Grammar) -> Malformed:
-    """Say what is wrong with the record that `rest` begins with."""
-    if len(rest) > MAX_RECORD_BYTES and grammar.started.fullmatch(rest):
-        return Malformed(
-            f"line {line}: a record of more than {MAX_RECORD_BYTES >> 20} MiB begins here; a quote "
-            "that is not closed looks like that"
-        )
-    found = grammar.values.match(rest)
-    place = found.end() if found else 0
-    line += rest.count(b"\n", 0, place)
-    if rest[place : place + 1] != b'"':
-        what = "a carriage return that ends no line and is not in quotes"
-        if rest[place : place + 1] != b"\r":
-            what = "text after a closing quote"
-        return Malformed(f"line {line}: {what}")
-    before = rest[place - 1 : place]
-    if place == 0 or before in (grammar.delimiter, b"\n"):
-        return Malformed(f"line {line}: the quote that opens here is never closed")
-    return Malformed(
-        f"line {line}: a quote inside a value that is not in quotes; expected the value in quotes "
-        "and its own quotes doubled"
-    )
-
-
-def _cells(record: bytes, grammar: _Grammar) -> list[bytes]:
-    """Return the values of one well-formed record, unquoted."""
-    record = record.removesuffix(b"\n").removesuffix(b"\r")
-    cells, place = [], 0
-    while True:
-        found = grammar.value.match(record, place)
-        assert found is not None
-        cell = found[0]
-        cells.append(cell[1:-1].replace(b'""', b'"') if cell.startswith(b'"') else cell)
-        if found.end() >= len(record):
-            return cells
-        place = found.end() + 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Header:
-    """The columns of one object."""
-
-    names: tuple[str, ...] = ()
-    unnamed: frozenset[int] = frozenset()
-    """Places of the columns that have no name of their own."""
-    stands: bool = False
-    """Whether a record of the object names the columns."""
-
-
-def _header(first: bytes, line: int, options: FormatOptions, grammar: _Grammar) -> _Header:
-    """Return the columns that the first record of an object tells. Raises: Malformed"""
-    cells = _cells(first, grammar)
-    if all(_CONVERTED.fullmatch(cell) for cell in cells):
-        digits = [cell.decode().removeprefix(_MARK) for cell in cells]
-        return _Header(tuple(bytes.fromhex(one).decode() for one in digits), stands=True)
-    named = [cell.decode() for cell in cells] if options.header else list(options.names)
-    named = named or [""] * len(cells)
-    if len(named) != len(cells):
-        raise Malformed(
-            f"line {line}: expected {len(named)} values, as many as names are configured, found "
-            f"{len(cells)}"
-        )
-    unnamed = frozenset(place for place, name in enumerate(named) if not name)
-    names = tuple(name or f"column_{place}" for place, name in enumerate(named, 1))
-    twice = [name for place, name in enumerate(names) if name in names[:place]]
-    if twice:
-        raise Malformed(f"line {line}: two columns are named {twice[0]!r}")
-    return _Header(names, unnamed if options.header else frozenset(), options.header)
-
-
-def _opened(path: Path, options: FormatOptions) -> tuple[_Header, Iterator[tuple[int, bytes]]]:
-    """Return the columns of an object, and its rows as blocks of whole records with line numbers.
-
-    Raises: Malformed, here or while the blocks are taken.
-    """
-    grammar = _grammar(options.delimiter)
-    given = _records(path, grammar)
-    blank: list[tuple[int, bytes]] = []
-    for line, block in given:
-        content = block.lstrip(b"\r\n")
-        if not content:
-            blank.append((line, block))
-            continue
-        start = len(block) - len(content)
-        found = grammar.values.match(content)
-        assert found is not None
-        end = content.index(b"\n", found.end()) + 1
-        at = line + block.count(b"\n", 0, start)
-        header = _header(content[:end], at, options, grammar)
-        if header.stands:
-            rest = (at + content.count(b"\n", 0, end), content[end:])
-            return header, _chain([rest], given)
-        return header, _chain([*blank, (line, block)], given)
-    if blank and not options.header and len(options.names) < 2:
-        return _Header(options.names or ("column_1",)), iter(blank)
-    return _Header(), iter(())
-
-
-def _chain(
-    first: Sequence[tuple[int, bytes]], more: Iterator[tuple[int, bytes]]
-) -> Iterator[tuple[int, bytes]]:
-    yield from (one for one in first if one[1])
-    yield from more
 
 
 class Csv:
@@ -239,7 +65,7 @@ class Csv:
 
     def convert(self, source: Path, target: Path, options: FormatOptions) -> None:
         """Write the file that DuckDB reads; see the module. Raises: Malformed"""
-        header, given = _opened(source, options)
+        header, given = opened(source, options)
         with target.open("wb") as file:
             if header.names:
                 spelled = [_spelled(name).encode() for name in header.names]
@@ -263,7 +89,7 @@ class Csv:
         """
         found: Survey = {}
         for file in files:
-            header, _ = _opened(Path(file), options)
+            header, _ = opened(Path(file), options)
             for place, name in enumerate(header.names, 1):
                 kinds = found.setdefault(name, {})
                 kind = f"column {place} of {len(header.names)}"
@@ -295,7 +121,7 @@ class Csv:
         macro: str = "staged",
     ) -> None:
         """Define the macro staged(files) over converted files."""
-        _grammar(options.delimiter)
+        check(options)
         if not fields.fields:
             create(connection, filled(query("formats/no_columns"), {}), macro)
             return
@@ -303,24 +129,29 @@ class Csv:
             "delimiter": exp.Literal.string(options.delimiter),
             "null_text": exp.Literal.string(options.null_text),
         }
+        connection.execute(query("formats/csv_unescaped"))
+        names = [f"f{no}" for no in range(len(fields.fields))]
         if fields.fields[0].kind == _BY_NAME:
+            names = [_spelled(name) for name in fields.names]
             statement = filled(query("formats/csv_by_name"), values)
-            _choose(statement, fields)
+            for table in list(statement.find_all(exp.Table)):
+                if table.name == "no_rows":
+                    table.replace(_no_rows(names))
         else:
+            text = exp.Literal.string("VARCHAR")
             values["columns"] = exp.Struct(
                 expressions=[
-                    exp.PropertyEQ(
-                        this=exp.to_identifier(f"f{no}"), expression=exp.Literal.string("VARCHAR")
-                    )
-                    for no in range(len(fields.fields))
+                    exp.PropertyEQ(this=exp.to_identifier(name), expression=text.copy())
+                    for name in names
                 ]
             )
             statement = filled(query("formats/csv_by_place"), values)
+        _choose(statement, names)
         create(connection, statement, macro)
 
     def decode(self, path: Path, fields: Fields, options: FormatOptions) -> Iterator[pa.Table]:
         """Yield the rows as Arrow's own parser reads them. Raises: Malformed, naming the line"""
-        header, given = _opened(path, options)
+        header, given = opened(path, options)
         unknown = sorted(set(header.names) - set(fields.names))
         if unknown:
             raise Malformed(f"line 1: the column {unknown[0]!r} was not there when it was surveyed")
@@ -338,7 +169,7 @@ class Csv:
 
     def peek(self, head: bytes, options: FormatOptions) -> tuple[DateStats, ...]:
         """Say which columns look like days, from the whole records at the beginning."""
-        grammar = _grammar(options.delimiter)
+        grammar = grammar_of(options.delimiter)
         text = beginning(head).lstrip(b"\r\n")
         found = grammar.records.match(text)
         records = text[: found.end() if found else 0]
@@ -349,7 +180,7 @@ class Csv:
         end = records.index(b"\n", first.end()) + 1
         try:
             check_utf8(records, 1)
-            header = _header(records[:end], 1, options, grammar)
+            header = header_of(records[:end], 1, options, grammar)
             rows = records[end:] if header.stands else records
             table = _parsed(1, rows, header, options) if rows.strip(b"\r\n") else None
         except Malformed:
@@ -362,52 +193,70 @@ class Csv:
 
 # --- conversion -----------------------------------------------------------------------------------
 
-_LINE_BREAKS = re.compile(rb"(?<=\n)\n+")
+_BLANK_LINES = re.compile(rb"(?<=\n)\n+")
+_ESCAPE = b"\x1a"
+_ESCAPES = {_ESCAPE: _ESCAPE + b"0", b"\n": _ESCAPE + b"1", b"\r": _ESCAPE + b"2"}
+"""How a converted file spells what stands in a value; the escape itself comes first."""
 
 
 def _spelled(name: str) -> str:
-    return _MARK + name.encode().hex()
+    """Return how the header of a converted file calls a column."""
+    return MARK + name.encode().hex()
 
 
 def _plain(block: bytes, width: int, null_text: str) -> bytes:
-    """Return records with their lines ended by LF; blank lines go, or stand for themselves."""
-    if b"\r" not in block and b"\n\n" not in block and not block.startswith(b"\n"):
-        return block
+    """Return records each of which is one line, ended by LF. Blank lines go, or are written out."""
+    block = block.replace(_ESCAPE, _ESCAPES[_ESCAPE])
     parts = block.split(b'"')  # well-formed: every second part is inside of quotes
-    parts[::2] = [part.replace(b"\r\n", b"\n") for part in parts[::2]]
-    if width == 1 and not null_text:
-        return b'"'.join(parts)  # a blank line is NULL for DuckDB, too
-    instead = b'""\n' if width == 1 else b""  # an empty text that is not NULL has to be quoted
-    if parts[0].startswith(b"\n"):
-        content = parts[0].lstrip(b"\n")
-        parts[0] = instead * (len(parts[0]) - len(content)) + content
-    parts[::2] = [
-        _LINE_BREAKS.sub(lambda found: instead * len(found[0]), part) if b"\n\n" in part else part
-        for part in parts[::2]
-    ]
+    if b"\r" in block:
+        parts[::2] = [part.replace(b"\r\n", b"\n") for part in parts[::2]]
+        parts[1::2] = [part.replace(b"\r", _ESCAPES[b"\r"]) for part in parts[1::2]]
+    parts[1::2] = [part.replace(b"\n", _ESCAPES[b"\n"]) for part in parts[1::2]]
+    if width > 1 or null_text:  # where there is one column, DuckDB as well takes a blank for NULL
+        # an empty text that is not NULL has to be quoted
+        _fill_blanks(parts, b'""\n' if width == 1 else b"")
     return b'"'.join(parts)
 
 
-def _choose(macro: exp.Expression, fields: Fields) -> None:
-    """Let the macro of csv_by_name give the fields as f0, f1, ..., in place."""
-    spelled = [_spelled(name) for name in fields.names]
-    none = exp.select(
-        *[
-            exp.alias_(exp.cast(exp.null(), "VARCHAR", dialect="duckdb"), name, quoted=True)
-            for name in spelled
-        ]
-    ).where(exp.false())
-    for table in list(macro.find_all(exp.Table)):
-        if table.name == "no_rows":
-            table.replace(none.subquery("no_rows"))
+def _fill_blanks(parts: list[bytes], instead: bytes) -> None:
+    """Put something in the place of blank lines; `parts` are inside of quotes every second time."""
+    content = parts[0].lstrip(b"\n")
+    parts[0] = instead * (len(parts[0]) - len(content)) + content
+    parts[::2] = [
+        _BLANK_LINES.sub(lambda found: instead * len(found[0]), part) if b"\n\n" in part else part
+        for part in parts[::2]
+    ]
+
+
+def _unescaped(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the values of a converted file as they were."""
+    if not pc.any(pc.match_substring(values, _ESCAPE.decode())).as_py():
+        return values
+    for given, spelled in reversed(_ESCAPES.items()):
+        values = pc.replace_substring(values, spelled.decode(), given.decode())
+    return values
+
+
+def _choose(macro: exp.Expression, names: Sequence[str]) -> None:
+    """Let the macro give columns of its source as f0, f1, ..., unescaped; in place."""
     outer = macro.expression
     assert isinstance(outer, exp.Select)
     columns = [
-        exp.alias_(exp.column(name, quoted=True), f"f{no}") for no, name in enumerate(spelled)
+        exp.alias_(
+            exp.Anonymous(this="unescaped", expressions=[exp.column(name, quoted=True)]), f"f{no}"
+        )
+        for no, name in enumerate(names)
     ]
     outer.select(
         *columns, exp.column("compactor source file", quoted=True), append=False, copy=False
     )
+
+
+def _no_rows(names: Sequence[str]) -> exp.Expression:
+    """Return a table of all columns, without rows."""
+    none = exp.cast(exp.null(), "VARCHAR", dialect="duckdb")
+    columns = [exp.alias_(none.copy(), name, quoted=True) for name in names]
+    return exp.select(*columns).where(exp.false()).subquery("no_rows")
 
 
 # --- counting -------------------------------------------------------------------------------------
@@ -431,8 +280,8 @@ class _Count:
         self._converted = b""
 
     def add(self, block: bytes) -> None:
-        if len(self._converted) < len(_MARK):
-            self._converted += block.lstrip(b"\r\n")[: len(_MARK)]
+        if len(self._converted) < len(MARK):
+            self._converted += block.lstrip(b"\r\n")[: len(MARK)]
         parts = block.split(b'"')
         outside = b"x".join(parts[self._inside :: 2])
         if self._inside:
@@ -464,7 +313,7 @@ class _Count:
         if self._inside:
             raise Malformed("a quote is never closed: the last record has no end")
         filled = self._filled + (self._ends != b"\n")
-        has_header = options.header or self._converted == _MARK.encode()
+        has_header = options.header or self._converted == MARK.encode()
         wide = self._delimiter in self._first
         if not filled:
             return self._blank if not has_header and len(options.names) < 2 else 0
@@ -476,7 +325,7 @@ class _Count:
 # --- the second parser ----------------------------------------------------------------------------
 
 
-def _parsed(line: int, block: bytes, header: _Header, options: FormatOptions) -> pa.Table:
+def _parsed(line: int, block: bytes, header: Header, options: FormatOptions) -> pa.Table:
     """Parse whole records with Arrow. Raises: Malformed, naming the line"""
     width = len(header.names)
     names = [str(place) for place in range(width)]
@@ -502,24 +351,11 @@ def _parsed(line: int, block: bytes, header: _Header, options: FormatOptions) ->
             ),
         )
     except pa.ArrowInvalid as error:
-        raise _misfit(line, block, width, options.delimiter) or Malformed(
+        raise misfit(line, block, width, options.delimiter) or Malformed(
             f"from line {line}: {error}"
         ) from error
-    return table if width > 1 else table.slice(1)
-
-
-def _misfit(line: int, block: bytes, width: int, delimiter: str) -> Malformed | None:
-    """Return the error for the first record that has another number of values."""
-    grammar = _grammar(delimiter)
-    place = 0
-    while place < len(block):
-        found = grammar.values.match(block, place)
-        assert found is not None
-        end = block.index(b"\n", found.end()) + 1
-        record = block[place:end]
-        count = len(_cells(record, grammar))
-        if count != width and not (width > 1 and not record.strip(b"\r\n")):
-            return Malformed(f"line {line}: expected {width} values, found {count}")
-        line += record.count(b"\n")
-        place = end
-    return None
+    table = table if width > 1 else table.slice(1)
+    if header.is_converted:
+        columns = [_unescaped(table.column(name)) for name in names]
+        table = pa.table(columns, names=names)
+    return table

@@ -24,11 +24,12 @@ from typing import Any
 import pyarrow as pa
 
 from ..model import DateStats
+from . import dynamodb_arrow
 from .interface import Fields, Malformed
 
 MAX_LINE_BYTES = 64 << 20
 """Longest line. An item has at most 400 KB, but `{"NULL":true}` in a list counts as one byte."""
-BATCH_BYTES = 8 << 20
+BATCH_BYTES, BATCH_ROWS = 8 << 20, 16_384
 _READ_BYTES = 1 << 20
 SPACE = b" \t\r"
 _KEY = "key "
@@ -79,32 +80,39 @@ def count(path: Path) -> int:
 
 
 def decode(path: Path, fields: Fields, root: str, view: str) -> Iterator[pa.Table]:
-    """Yield the rows of a file, in batches of some megabytes of text.
-
-    Raises: Malformed, naming the line
-    """
+    """Yield the rows of a file, in batches of some megabytes of text. Raises: Malformed"""
+    fast = dynamodb_arrow.reader(fields) if root == "Item" else None
     columns = [_column(field.kind, field.name, root, view) for field in fields.fields]
-    schema = pa.schema(
-        [(field.name, kind) for field, (kind, _) in zip(fields.fields, columns, strict=True)]
-    )
+    types = [kind for kind, _ in columns]
+    schema = pa.schema(list(zip(fields.names, types, strict=True)))
     getters = [get for _, get in columns]
     for first, some in lines(path):
-        values: list[list[Any]] = [[] for _ in getters]
-        numbers = []
-        number = first
-        try:
-            for number, line in enumerate(some, first):  # for the error
-                if line.strip(SPACE):
-                    item = _parse(line, root)
-                    numbers.append(number)
-                    for get, column in zip(getters, values, strict=True):
-                        column.append(get(item))
-        except (ValueError, OverflowError, RecursionError) as error:  # also of JSON, UTF-8, base64
-            raise Malformed(f"line {number}: {error}") from error
-        yield pa.Table.from_arrays(
-            [_array(column, field, numbers) for column, field in zip(values, schema, strict=True)],
-            schema=schema,
-        )
+        for start in range(0, len(some), BATCH_ROWS):
+            numbered = [
+                (number, text)
+                for number, line in enumerate(some[start : start + BATCH_ROWS], first + start)
+                if (text := line.strip(SPACE))
+            ]
+            table = fast([line for _, line in numbered]) if fast and numbered else None
+            yield _thorough(numbered, schema, getters, root) if table is None else table
+
+
+def _thorough(
+    numbered: Sequence[tuple[int, bytes]], schema: pa.Schema, getters: Sequence[Get], root: str
+) -> pa.Table:
+    """Read lines one by one. Raises: Malformed, naming the line"""
+    values: list[list[Any]] = [[] for _ in getters]
+    number = 0
+    try:
+        for number, line in numbered:  # noqa: B007 # for the error
+            item = _parse(line, root)
+            for get, column in zip(getters, values, strict=True):
+                column.append(get(item))
+    except (ValueError, OverflowError, RecursionError) as error:  # also of JSON, UTF-8, base64
+        raise Malformed(f"line {number}: {error}") from error
+    numbers = [number for number, _ in numbered]
+    arrays = [_array(column, field, numbers) for column, field in zip(values, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _array(values: list[Any], field: pa.Field, numbers: Sequence[int]) -> pa.Array:
@@ -133,7 +141,7 @@ _DECODER = json.JSONDecoder(parse_float=_no_number, parse_int=_no_number, parse_
 
 def _parse(line: bytes, root: str) -> Item:
     """Return what a line says, with the line itself under an empty name."""
-    text = line.strip(SPACE).decode()
+    text = line.decode()
     item = _DECODER.decode(text)
     if not isinstance(item, dict):
         raise ValueError(f"expected {{{root!r}: ...}}, found {text[:40]}")

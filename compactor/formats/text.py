@@ -20,9 +20,9 @@ from .interface import Malformed
 
 BLOCK_BYTES = 4 << 20
 """What is read at once."""
-MAX_RECORD_BYTES = 64 << 20
-"""Longest record (or line): both engines hold one in memory. The same number stands in
-queries/formats/."""
+MAX_RECORD_BYTES = 32 << 20
+"""Longest record of CSV: both engines hold one in memory. The same number stands in
+queries/formats/csv_*.sql."""
 BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 

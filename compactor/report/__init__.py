@@ -5,6 +5,7 @@ same values is `model.to_json`.
 """
 
 from .page import html, load
+from .reconcile import reconcile_text
 from .terminal import plan_text, scan_text, text
 
-__all__ = ["html", "load", "plan_text", "scan_text", "text"]
+__all__ = ["html", "load", "plan_text", "reconcile_text", "scan_text", "text"]
