@@ -85,7 +85,7 @@ def records(path: Path, grammar: Grammar) -> Iterator[tuple[int, bytes]]:
             raise _malformed(rest, line, grammar)
     if rest:
         rest += b"\n"
-        if _whole(rest, grammar) != len(rest):
+        if rest.endswith(b"\r\n") or _whole(rest, grammar) != len(rest):
             raise _malformed(rest, line, grammar)
         yield _checked(rest, line)
 

@@ -67,13 +67,14 @@ class Csv:
         header, given = opened(source, options)
         with target.open("wb") as file:
             if header.names:
-                spelled = [_spelled(name).encode() for name in header.names]
+                spelled = [f'"{_spelled(name)}"'.encode() for name in header.names]
                 file.write(options.delimiter.encode().join(spelled) + b"\n")
             for _, block in given:
                 file.write(_plain(block, len(header.names), options.null_text))
 
     def rows(self, path: Path, options: FormatOptions) -> int:
         """Count the records by their line breaks outside of quotes. Raises: Malformed"""
+        check(options)
         count = _Count(options.delimiter.encode())
         for block in blocks(path):
             count.add(block)
@@ -257,6 +258,8 @@ def _no_rows(names: Sequence[str]) -> exp.Expression:
 # --- counting -------------------------------------------------------------------------------------
 
 _BLANK = re.compile(rb"(?<=\n)\n")
+_CONVERTED = f'"{MARK}'.encode()
+"""How a converted file begins."""
 
 
 class _Count:
@@ -272,11 +275,11 @@ class _Count:
         self._first = b""
         """The first record, without what stands in quotes."""
         self._first_ended = False
-        self._converted = b""
+        self._start = b""
 
     def add(self, block: bytes) -> None:
-        if len(self._converted) < len(MARK):
-            self._converted += block.lstrip(b"\r\n")[: len(MARK)]
+        if len(self._start) < len(_CONVERTED):
+            self._start += block[: len(_CONVERTED)]
         parts = block.split(b'"')
         outside = b"x".join(parts[self._inside :: 2])
         if self._inside:
@@ -308,7 +311,7 @@ class _Count:
         if self._inside:
             raise Malformed("a quote is never closed: the last record has no end")
         filled = self._filled + (self._ends != b"\n")
-        has_header = options.header or self._converted == MARK.encode()
+        has_header = options.header or self._start.startswith(_CONVERTED)
         wide = self._delimiter in self._first
         if not filled:
             return self._blank if not has_header and len(options.names) < 2 else 0
