@@ -504,7 +504,9 @@ def test_the_items_text_is_kept_exactly(
 def test_the_most_frequent_keys_become_columns(
     connection: duckdb.DuckDBPyConnection, folder: Path
 ) -> None:
-    content = b'{"rare": 1, "x": 1, "y": 1}\n{"x": 2, "y": 2}\n{"y": 3, "other": 4}\n{"x": 5}'
+    content = (
+        b'{"rare": 1, "x": 1, "y": 1}\n{"x": 2, "y": 2}\n{"y": 3, "other": 4}\n{"x": 5, "other": 6}'
+    )
     options = FormatOptions(max_columns=2)
     found = read(JSON, connection, folder, content, options=options)
     assert found.names == ["x", "y", "item"]

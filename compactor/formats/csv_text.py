@@ -45,7 +45,7 @@ from sqlglot import exp
 from ..model import DateStats
 from ..sql import query
 from .columns import filled, known_types
-from .csv_records import MARK, Header, check, grammar_of, header_of, misfit, opened
+from .csv_records import CONVERTED, MARK, Header, check, grammar_of, header_of, misfit, opened
 from .dates import date_stats
 from .interface import Field, Fields, FormatOptions, Malformed, Survey
 from .text import BLOCK_BYTES, beginning, blocks, check_utf8
@@ -258,8 +258,6 @@ def _no_rows(names: Sequence[str]) -> exp.Expression:
 # --- counting -------------------------------------------------------------------------------------
 
 _BLANK = re.compile(rb"(?<=\n)\n")
-_CONVERTED = f'"{MARK}'.encode()
-"""How a converted file begins."""
 
 
 class _Count:
@@ -278,8 +276,8 @@ class _Count:
         self._start = b""
 
     def add(self, block: bytes) -> None:
-        if len(self._start) < len(_CONVERTED):
-            self._start += block[: len(_CONVERTED)]
+        if len(self._start) < len(CONVERTED):
+            self._start += block[: len(CONVERTED)]
         parts = block.split(b'"')
         outside = b"x".join(parts[self._inside :: 2])
         if self._inside:
@@ -311,7 +309,7 @@ class _Count:
         if self._inside:
             raise Malformed("a quote is never closed: the last record has no end")
         filled = self._filled + (self._ends != b"\n")
-        has_header = options.header or self._start.startswith(_CONVERTED)
+        has_header = options.header or self._start.startswith(CONVERTED)
         wide = self._delimiter in self._first
         if not filled:
             return self._blank if not has_header and len(options.names) < 2 else 0
