@@ -7,11 +7,12 @@ Heavy imports happen inside the commands, so that `--help` is quick.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import BaseModel
@@ -19,6 +20,9 @@ from pydantic import BaseModel
 from . import __version__, progress
 from .config import Config, load_config
 from .errors import CompactorError, ConfigError
+
+if TYPE_CHECKING:
+    from .model import RunResult
 
 EXIT_CODES = """
 Exit codes: 0 done or nothing to do | 1 unexpected | 2 usage or configuration |
@@ -139,14 +143,103 @@ def run_command(
 
     Example: compactor -c shop.toml --log-format json run --json
     """
-    from . import pipeline, report
+    from . import pipeline
 
     config = _config()
     fixed = _read_plan(plan_file) if plan_file else None
     with progress.show(settings.log_format, quiet=settings.quiet) as show:
-        done = pipeline.run(config, fixed=fixed, show=show, write_report=report.html)
+        done = pipeline.run(config, fixed=fixed, show=show, load_report=_load_report)
+    from . import report
+
     _print(done.result, report.text, as_json)
     _leave(done.exit_code)
+
+
+@app.command("reconcile")
+def reconcile_command(
+    # one parameter per flag: this is how Typer learns of them
+    dsn: Annotated[
+        str | None,
+        typer.Option(
+            help="Count there: postgresql://user@host:5432/db or mysql://user@host:3306/db. "
+            "Better in the variable COMPACTOR_DSN: a command line can be seen by others.",
+            metavar="URL",
+        ),
+    ] = None,
+    counts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take the counts from here: CSV with the header database,table,rows,at or JSON.",
+            metavar="FILE",
+        ),
+    ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this table, as database.table; repeatable.", metavar="NAME"),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(help="Tables of this run; else the latest snapshot of each.", metavar="ID"),
+    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Also nulls, min, max, sum or length per column.")
+    ] = False,
+    at_snapshot: Annotated[
+        bool,
+        typer.Option("--at-snapshot", help="The database is the restored snapshot, nothing newer."),
+    ] = False,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            help="Count rows for which this holds: those that were there at the snapshot.",
+            metavar="CONDITION",
+        ),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(help="Of one statement; 0 for no limit.", metavar="SECONDS")
+    ] = 3600.0,
+    as_json: Json = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Also write the JSON here.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Hold the rows of export, lake and archive against the database, or a counts file.
+
+    Reads only. A database that went on since the snapshot is "not verified", with the difference
+    explained; say --at-snapshot of a restored one, or give --where.
+
+    Example: compactor -c shop.toml reconcile --dsn postgresql://reader@db/shop --profile
+    """
+    from . import pipeline, reconcile, report
+    from .dsn import parse_dsn
+    from .model import to_json
+
+    if dsn is None and counts is None:  # a file that is named wins over a variable that is set
+        dsn = os.environ.get("COMPACTOR_DSN")
+    options = reconcile.ReconcileOptions(
+        dsn=parse_dsn(dsn) if dsn else None,
+        counts=counts,
+        tables=tuple(table or ()),
+        run_id=run,
+        profile=profile,
+        at_snapshot=at_snapshot,
+        where=where,
+        timeout_s=timeout,
+    )
+    with progress.show(settings.log_format, quiet=settings.quiet) as show:
+        found = reconcile.reconcile(_config(), options, clock=pipeline.utc_now, show=show)
+    if output is not None:
+        _write(output, to_json(found, indent=1) + "\n")
+    _print(found, report.reconcile_text, as_json)
+    _leave(found.exit_code)
+
+
+def _load_report() -> Callable[[RunResult], str]:
+    from . import report
+
+    report.load()
+    return report.html
 
 
 @app.command("report")

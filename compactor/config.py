@@ -13,12 +13,24 @@ import re
 import shutil
 import tempfile
 import tomllib
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from .errors import ConfigError
+from .model import FormatOptions
 
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)\s*$")
 _UNIT = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40} | {
@@ -29,6 +41,8 @@ _UNIT = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 }
 _MOST = {"d": 365_000, "mo": 12_000, "y": 1_000}
 _LEAST_MEMORY = 64 << 20
+_SETTLE = re.compile(r"^\s*(\d{1,9})\s*(s|m|h)\s*$")
+_TASK_ARN = re.compile(r"^arn:aws[a-z-]*:dms:[a-z0-9-]+:[0-9]{12}:task:[A-Za-z0-9-]+$")
 _RETAIN = re.compile(r"^\s*(\d+)\s*(d|mo|y)\s*$")
 
 
@@ -53,12 +67,84 @@ def parse_retain(text: str) -> tuple[int, Literal["d", "mo", "y"]]:
     return int(match[1]), unit
 
 
+def parse_settle(text: str) -> timedelta:
+    """Return the time of `90s`, `15m`, `24h`."""
+    match = _SETTLE.match(text)
+    if not match:
+        raise ValueError(f"{text!r} is not a time to wait; write 90s, 15m or 24h")
+    seconds = int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+    if seconds > 366 * 86_400:
+        raise ValueError(f"{text!r} is longer than a year")
+    return timedelta(seconds=seconds)
+
+
+def place_below(urls: Sequence[str], place: str) -> tuple[int, str] | None:
+    """Return (source, key prefix with a trailing slash) of a folder that is or lies in a source."""
+    for source, url in enumerate(urls):
+        top = f"{_normal(url)}/"
+        folder = f"{_normal(place)}/"
+        if folder.startswith(top):
+            return source, folder.removeprefix(top)
+    return None
+
+
+def _normal(url: str) -> str:
+    """Return a URL or folder without trailing slash; local folders are absolute."""
+    if "://" in url and not url.startswith("file://"):
+        return url.rstrip("/")
+    local = url2pathname(urlsplit(url).path) if "://" in url else url
+    return os.path.abspath(local).rstrip("/")  # noqa: PTH100 - without following links
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class DmsConfig(_Section):
+    """What keys cannot tell of AWS DMS targets; all of it optional."""
+
+    folders: tuple[str, ...] = ()
+    """BucketFolder settings: URLs or folders, in a source."""
+    statistics: tuple[str, ...] = ()
+    """Files with the answer of `aws dms describe-table-statistics`."""
+    task_arns: tuple[str, ...] = ()
+    """Replication tasks whose statistics are asked of AWS at every run."""
+
+    @field_validator("task_arns")
+    @classmethod
+    def _arns(cls, arns: tuple[str, ...]) -> tuple[str, ...]:
+        for arn in arns:
+            if not _TASK_ARN.match(arn):
+                raise ValueError(
+                    f"{arn!r} is not the ARN of a replication task "
+                    "(arn:aws:dms:<region>:<account>:task:<name>)"
+                )
+        return arns
+
+
 class SourceConfig(_Section):
     urls: tuple[str, ...] = Field(min_length=1)
+    settle: str = "15m"
+    """Objects younger than this may still grow, or be followed by others."""
+    files: tuple[str, ...] = ()
+    """Folders of plain Parquet, CSV or JSON-lines files, in a source."""
+    dms: DmsConfig = DmsConfig()
+
+    @field_validator("settle")
+    @classmethod
+    def _settle(cls, text: str) -> str:
+        parse_settle(text)
+        return text
+
+    @model_validator(mode="after")
+    def _inside(self) -> SourceConfig:
+        for name, places in (("files", self.files), ("dms.folders", self.dms.folders)):
+            for place in places:
+                if place_below(self.urls, place) is None:
+                    raise ValueError(
+                        f"{name}: {place} does not lie in any of the urls; name its source there"
+                    )
+        return self
 
 
 class LakeConfig(_Section):
@@ -113,13 +199,38 @@ class CompactConfig(_Section):
         return text if text == "UTC" else ZoneInfo(text).key
 
 
+class FormatsConfig(_Section):
+    """How objects are read that are no Parquet: DynamoDB's items, JSON lines, CSV."""
+
+    item_column: str = "item"
+    """Column for an item's exact original text; empty leaves it out."""
+    max_columns: int = Field(default=500, ge=1, le=5_000)
+    """So many attributes become columns, the most frequent ones."""
+    csv_delimiter: str = Field(default=",", min_length=1, max_length=1)
+    csv_header: Literal["auto", "yes", "no"] = "auto"
+    """`auto`: CSV of DMS has none (its own default), any other CSV has one."""
+    csv_null: str = ""
+    """How CSV spells NULL, unquoted."""
+
+
 class TableConfig(_Section):
-    """Overrides for one table; what is not given is taken from `[compact]`."""
+    """Overrides for one table; what is not given is taken from `[compact]` and `[formats]`."""
 
     date_column: str | None = None
     grain: Literal["auto", "day", "month", "year", "none"] | None = None
     sort_by: tuple[str, ...] | None = None
     on_lossy: Literal["keep_text", "fail"] | None = None
+    reconcile_where: str | None = None
+    """Condition in the database's SQL: the rows that were there at the snapshot's moment."""
+    item_column: str | None = None
+    max_columns: int | None = Field(default=None, ge=1, le=5_000)
+    csv_delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    csv_header: Literal["auto", "yes", "no"] | None = None
+    csv_null: str | None = None
+    csv_columns: tuple[str, ...] = ()
+    """Names of the columns of CSV objects without header."""
+    types: dict[str, str] = {}
+    """Source types by column, where the export does not say them: `timestamp`, `numeric`, ..."""
 
 
 class LimitsConfig(_Section):
@@ -167,6 +278,7 @@ class Config(_Section):
     lake: LakeConfig
     archive: ArchiveConfig | None = None
     compact: CompactConfig = CompactConfig()
+    formats: FormatsConfig = FormatsConfig()
     limits: LimitsConfig = LimitsConfig()
     tables: dict[str, TableConfig] = {}
 
@@ -178,6 +290,27 @@ class Config(_Section):
             grain=own.grain or self.compact.grain,
             sort_by=own.sort_by,
             on_lossy=own.on_lossy or self.compact.on_lossy,
+            reconcile_where=own.reconcile_where,
+        )
+
+    def read_as(self, system: str, database: str, table: str, view: str) -> FormatOptions:
+        """Return how the objects of a table are read that are no Parquet."""
+        own = self.tables.get(f"{database}.{table}", TableConfig())
+
+        def pick(name: str) -> Any:
+            value = getattr(own, name)
+            return getattr(self.formats, name) if value is None else value
+
+        header = pick("csv_header")
+        return FormatOptions(
+            view=view,
+            item_column=pick("item_column"),
+            max_columns=pick("max_columns"),
+            delimiter=pick("csv_delimiter"),
+            header=system != "dms" if header == "auto" else header == "yes",
+            null_text=pick("csv_null"),
+            names=own.csv_columns,
+            types=own.types,
         )
 
 
@@ -226,10 +359,13 @@ def _known(loc: tuple[Any, ...]) -> list[str]:
         "lake": LakeConfig,
         "archive": ArchiveConfig,
         "compact": CompactConfig,
+        "formats": FormatsConfig,
         "limits": LimitsConfig,
         "tables": TableConfig,
     }
     owner = Config if len(loc) == 1 else sections.get(str(loc[0]), Config)
+    if loc[:2] == ("source", "dms") and len(loc) > 2:
+        owner = DmsConfig
     return list(owner.model_fields)
 
 

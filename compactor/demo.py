@@ -20,7 +20,14 @@ from . import pipeline, progress, report
 from .config import Config, parse_config
 from .errors import CompactorError
 from .model import RunResult, to_json
-from .sample_exports import ShopSize, write_mysql_shop, write_postgres_shop
+from .sample_exports import (
+    CartsSize,
+    DynamoDbExport,
+    ShopSize,
+    write_carts,
+    write_mysql_shop,
+    write_postgres_shop,
+)
 from .seaweed import SeaweedServer
 from .store import open_store
 
@@ -54,7 +61,8 @@ def demo(folder: Path) -> int:
     _say("1. start an S3 server with Object Lock on this machine (SeaweedFS)")
     with SeaweedServer() as server, _environment(server.env()):
         _make_buckets()
-        _say("2. deliver two exports: a PostgreSQL shop with monthly partitions, a MySQL shop")
+        _say("2. deliver exports: a PostgreSQL shop with monthly partitions, a MySQL shop,")
+        _say("   a DynamoDB table of carts and what changed in it since")
         objects, size = _deliver()
         _say(f"   {objects} objects, {size / 1e6:.1f} MB")
         _say("3. compactor scan")
@@ -66,7 +74,7 @@ def demo(folder: Path) -> int:
         _say("5. compactor run")
         result, code = _run(config, folder)
         _say("6. compactor run, once more")
-        again = pipeline.run(config, write_report=report.html).result
+        again = pipeline.run(config, load_report=lambda: report.html).result
         print(_indent(f"status: {again.status}"))
         _say("7. try to delete a locked version")
         print(_indent(_try_to_delete(result)))
@@ -78,7 +86,7 @@ def demo(folder: Path) -> int:
 
 def _run(config: Config, folder: Path) -> tuple[RunResult, int]:
     with progress.show("text", quiet=not os.isatty(2)) as show:
-        done = pipeline.run(config, show=show, write_report=report.html)
+        done = pipeline.run(config, show=show, load_report=lambda: report.html)
     print(_indent(report.text(done.result)))
     (folder / "report.html").write_text(report.html(done.result), encoding="utf-8")
     (folder / "report.json").write_text(to_json(done.result), encoding="utf-8")
@@ -126,6 +134,8 @@ def _deliver() -> tuple[int, int]:
         day = f"{snapshot:%Y-%m-%d}"
         write_postgres_shop(root, f"shop-{day}", snapshot, ShopSize())
         write_mysql_shop(root, f"legacy-{day}", snapshot, ShopSize(tiny_files=200))
+        carts = DynamoDbExport(table="carts", moment=snapshot, prefix="carts")
+        write_carts(root, snapshot, CartsSize(carts=1_000, files=8), carts)
         files = [path for path in sorted(root.rglob("*")) if path.is_file()]
 
         def upload(path: Path) -> int:

@@ -7,9 +7,11 @@ Steps:
 1. Readers describe the exports whose sidecars were fetched. A sidecar anchors its export where it
    lies. The innermost root owns a folder.
 2. Folders that look like an export but have no sidecar become exports that are in progress.
-3. Described tables are matched with the folders that exist; what is left on either side is told.
-4. One pass over the listing gives every object its one role, and the reason why it is not taken.
-5. Sizes per table; then tables that may repeat each other are nominated.
+3. Objects that nobody knows are offered to readers that go by keys alone.
+4. Described tables are matched with the folders and objects that exist; what is left on either side
+   is told.
+5. One pass over the listing gives every object its one role, and the reason why it is not taken.
+6. Sizes per table; then tables that may repeat each other are nominated.
 
 Invariant: the assigned listing has exactly the rows of the listing. SQL looks at objects, Python at
 folders of tables, tables and exports.
@@ -26,13 +28,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from . import observe
-from .found import Found, Root, match
+from . import claims, observe
+from .claims import Claimed, Owner
+from .found import Found, Root, match, match_claimed, not_taken
 from .inventory import Detected, Inventory
 from .model import SIZE_EDGES, Export, Finding, Table
 from .nominate import nominate
 from .readers import READERS
-from .readers.interface import ExportFacts, Reader, any_of
+from .readers.interface import ExportFacts, Reader, ReadOptions, any_of
 from .sql import cursor, query, rows, workspace
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["Detected", "detect"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOWHERE = r"(\z\A.)(.)"
+"""Matches no path."""
 _FEW_SIDECARS = 16
 """Up to so many, all of an export's sidecars go with each of its tables; else those about it."""
 
@@ -51,22 +56,20 @@ def detect(
     now: datetime,
     counted: Sequence[Export] = (),
     *,
+    options: ReadOptions | None = None,
     memory_bytes: int | None = None,
 ) -> Detected:
     """Find exports, tables and problems.
 
-    `now` only tells a running export from a dead one, in words. `counted` are the exports of an
+    `now` tells what may still grow, and a running export from a dead one. `counted` are the exports
+    of an
     earlier call on the same inventory, with rows from `scan.footers`. Above `memory_bytes`, scratch
     is used.
     """
     with workspace(scratch, memory_bytes) as connection:
         patterns = _prepare(connection, inventory)
-        roots = _roots(connection, inventory)
-        folders: dict[int, list[dict[str, Any]]] = {}
-        for row in rows(connection, "detect/table_folders"):
-            folders.setdefault(row["root_no"], []).append(row)
-        tables = [found for root in roots for found in match(root, folders.get(root.number, []))]
-        tables.sort(key=_order)
+        roots = _roots(connection, inventory, patterns, options or ReadOptions(now=now))
+        tables = _tables(connection, inventory, roots)
         assigned = _assign(connection, inventory, patterns, roots, tables, scratch)
         sizes = {
             row["table_no"]: row
@@ -82,7 +85,7 @@ def detect(
     plain = frozenset(
         place
         for place, (root, _) in enumerate(_grouped(roots, tables))
-        if not root.facts.has_partition_folders
+        if not (root.facts.has_partition_folders and root.reader.table_folder)
     )
     nominations = nominate(exports, plain)
     owners = {table.table_no: (export, table) for export in exports for table in export.tables}
@@ -94,6 +97,7 @@ def detect(
         *observe.partition_conflicts(nominations, owners),
         *observe.duplicate_exports(exports, inventory.urls),
         *observe.unrecognised(strange, inventory.urls, owners, names),
+        *_system_findings(roots),
     ]
     findings.sort(key=lambda one: (one.kind, one.export_id or "", one.table or "", one.message))
     return Detected(
@@ -122,8 +126,13 @@ def _all(groups: Iterator[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(itertools.chain.from_iterable(groups)))
 
 
-def _roots(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> list[Root]:
-    """Return every export root, and leave the folders placed below them in `placed`."""
+def _roots(
+    connection: duckdb.DuckDBPyConnection,
+    inventory: Inventory,
+    patterns: Mapping[str, str],
+    options: ReadOptions,
+) -> list[Root]:
+    """Return every export root; leave the folders below them in `placed`, objects in `claimed`."""
     found: list[tuple[int, Reader, ExportFacts]] = []
     for reader in READERS:
         for source in range(len(inventory.urls)):
@@ -132,6 +141,8 @@ def _roots(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> list[
     _place(connection, roots)
     strays: list[tuple[int, Reader, ExportFacts]] = []
     for reader in READERS:
+        if not reader.stray_folder:
+            continue
         for row in rows(connection, "detect/stray_roots", {"stray_folder": reader.stray_folder}):
             facts = ExportFacts(
                 export_id=row["root"].rstrip("/").rpartition("/")[2],
@@ -145,6 +156,21 @@ def _roots(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> list[
         found += [item for item in strays if (item[0], item[2].root) not in known]
         roots = _numbered(found)
         _place(connection, roots)
+    claims.begin(connection)
+    for source, reader, facts in found:
+        claims.listed(connection, source, reader, facts)
+    for reader in READERS:
+        if not reader.claims:
+            continue
+        groups = claims.by_keys(
+            connection, reader, str(inventory.listing), patterns["control"], options
+        )
+        # numbered after those that have folders: `placed` knows them by number
+        more = claims.described(reader, groups, inventory.control, options)
+        roots += [
+            Root(number=number, source=source, reader=reader, facts=facts)
+            for number, (source, facts) in enumerate(more, start=len(roots))
+        ]
     return roots
 
 
@@ -167,7 +193,7 @@ def _described(reader: Reader, inventory: Inventory, source: int) -> Iterator[Ex
 
 
 def _numbered(found: Sequence[tuple[int, Reader, ExportFacts]]) -> list[Root]:
-    ordered = sorted(found, key=lambda item: (item[0], item[2].root, item[1].system))
+    ordered = sorted(found, key=lambda item: (item[0], item[2].root, item[1].system, item[2].unit))
     return [
         Root(number=number, source=source, reader=reader, facts=facts)
         for number, (source, reader, facts) in enumerate(ordered)
@@ -182,6 +208,7 @@ def _place(connection: duckdb.DuckDBPyConnection, roots: Sequence[Root]) -> None
             "root": pa.array([root.facts.root for root in roots], pa.string()),
             "system": pa.array([root.reader.system for root in roots], pa.string()),
             "control_reason": pa.array([_control_reason(root) for root in roots], pa.string()),
+            "root_reason": pa.array([not_taken(root.facts) or None for root in roots], pa.string()),
         }
     )
     connection.register("roots", table)
@@ -189,7 +216,7 @@ def _place(connection: duckdb.DuckDBPyConnection, roots: Sequence[Root]) -> None
     for reader in READERS:
         connection.execute(
             query("detect/placed"),
-            {"system": reader.system, "table_folder": reader.table_folder},
+            {"system": reader.system, "table_folder": reader.table_folder or _NOWHERE},
         )
 
 
@@ -202,8 +229,31 @@ def _control_reason(root: Root) -> str:
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def _order(found: Found) -> tuple[int, str, str, str, str]:
-    return (found.root.source, found.root.facts.root, found.database, found.table, found.folder)
+def _tables(
+    connection: duckdb.DuckDBPyConnection, inventory: Inventory, roots: Sequence[Root]
+) -> list[Found]:
+    """Return every table, in the order of their numbers."""
+    folders: dict[int, list[dict[str, Any]]] = {}
+    for row in rows(connection, "detect/table_folders"):
+        folders.setdefault(row["root_no"], []).append(row)
+    connection.register("owners", claims.owners(roots))
+    claimed = claims.tables(connection, str(inventory.listing))
+    found = [one for root in roots for one in _of_root(root, folders.get(root.number, []), claimed)]
+    return sorted(
+        found, key=lambda one: (*_place_of(one.root), one.database, one.table, one.folder)
+    )
+
+
+def _of_root(
+    root: Root, folders: Sequence[Mapping[str, Any]], claimed: Mapping[Owner, Claimed]
+) -> Iterator[Found]:
+    if root.reader.table_folder:
+        return match(root, folders)
+    return match_claimed(root, claimed)
+
+
+def _place_of(root: Root) -> tuple[int, str, str, str]:
+    return root.source, root.facts.root, root.reader.system, root.facts.unit
 
 
 def _assign(
@@ -215,24 +265,34 @@ def _assign(
     scratch: Path,
 ) -> Path:
     """Write the assigned listing. Of several tables in one folder, the first stands for all."""
-    first: dict[tuple[int, str], tuple[int, Found]] = {}
+    in_folder: dict[tuple[int, str], tuple[int, Found]] = {}
+    by_name: list[tuple[int, Found]] = []
     for number, found in enumerate(tables, start=1):
-        first.setdefault((found.root.number, found.folder), (number, found))
-    table = pa.table(
-        {
-            "root_no": pa.array([root for root, _ in first], pa.int32()),
-            "table_folder": pa.array([folder for _, folder in first], pa.string()),
-            "table_no": pa.array([number for number, _ in first.values()], pa.int32()),
-            "reason": pa.array([found.reason or None for _, found in first.values()], pa.string()),
-        }
-    )
-    connection.register("tables", table)
+        if found.claimed is not None:
+            by_name.append((number, found))
+        else:
+            in_folder.setdefault((found.root.number, found.folder), (number, found))
+    connection.register("tables", _assignable(list(in_folder.values())))
+    connection.register("claiming", _assignable(by_name))
     path = scratch / "assigned.parquet"
     connection.execute(
         query("detect/assigned"),
         {"listing": str(inventory.listing), "out": str(path)} | dict(patterns),
     )
     return path
+
+
+def _assignable(numbered: Sequence[tuple[int, Found]]) -> pa.Table:
+    return pa.table(
+        {
+            "root_no": pa.array([found.root.number for _, found in numbered], pa.int32()),
+            "table_folder": pa.array([found.folder for _, found in numbered], pa.string()),
+            "database": pa.array([found.database for _, found in numbered], pa.string()),
+            "table": pa.array([found.table for _, found in numbered], pa.string()),
+            "table_no": pa.array([number for number, _ in numbered], pa.int32()),
+            "reason": pa.array([found.reason or None for _, found in numbered], pa.string()),
+        }
+    )
 
 
 # --- values ---------------------------------------------------------------------------------------
@@ -251,7 +311,7 @@ def _grouped(
         numbered, key=lambda item: (item[1].root.number, item[1].database)
     )
     groups += [(roots[number], database, list(own)) for (number, database), own in by_database]
-    for root, _, group in sorted(groups, key=lambda one: (one[0].number, one[1])):
+    for root, _, group in sorted(groups, key=lambda one: (*_place_of(one[0]), one[1])):
         yield root, group
 
 
@@ -300,14 +360,23 @@ def _table(
         status=found.status,
         files=size.get("files", 0),
         bytes=size.get("bytes", 0),
-        rows=before.rows if before else None,
+        rows=before.rows if before else _declared(found),
         median_file_bytes=size.get("median_file_bytes", 0),
         folders=found.folders,
         declared_rows=found.facts.declared_rows if found.facts else None,
         columns=found.facts.columns if found.facts else (),
         control=tuple(key for key in control if (found.root.source, key) not in not_fetched),
         unreadable=before.unreadable if before else (),
+        format=found.claimed.format if found.claimed else "parquet",
+        view=found.facts.view if found.facts else "",
+        date_column=found.facts.date_column if found.facts else None,
     )
+
+
+def _declared(found: Found) -> int | None:
+    """Return the rows that an export itself tells, where they can be read nowhere else."""
+    is_parquet = found.claimed is None or found.claimed.format == "parquet"
+    return None if is_parquet or found.facts is None else found.facts.declared_rows
 
 
 def _row_counts(counted: Sequence[Export]) -> dict[tuple[int, str, str], Table]:
@@ -319,6 +388,12 @@ def _row_counts(counted: Sequence[Export]) -> dict[tuple[int, str, str], Table]:
 
 
 # --- findings -------------------------------------------------------------------------------------
+
+
+def _system_findings(roots: Sequence[Root]) -> Iterator[Finding]:
+    for reader in READERS:
+        if reader.findings is not None:
+            yield from reader.findings([root.facts for root in roots if root.reader is reader])
 
 
 def _state_findings(

@@ -30,6 +30,17 @@ class First:
     tuned: tuple[Rule, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excerpt:
+    """Rows of one object as pyarrow decoded them, kept to be compared with DuckDB's reader."""
+
+    path: str
+    first_row: int
+    rows: pa.Table
+    is_whole: bool
+    """These are all rows of the object."""
+
+
 class Feed:
     """One table's (or chunk's) decoded rows."""
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .claims import Claimed, Owner
 from .readers.interface import ExportFacts, Reader, TableFacts
 
 
@@ -35,6 +36,8 @@ class Found:
     reason: str = ""
     facts: TableFacts | None = None
     folders: int = 0
+    claimed: Claimed | None = None
+    """For a table whose objects are told by name, not by folder."""
 
 
 def match(root: Root, folders: Sequence[Mapping[str, Any]]) -> Iterator[Found]:
@@ -82,6 +85,40 @@ def match(root: Root, folders: Sequence[Mapping[str, Any]]) -> Iterator[Found]:
             )
 
 
+def match_claimed(root: Root, claimed: Mapping[Owner, Claimed]) -> Iterator[Found]:
+    """Bring the tables of an export together with the objects that they claim by name."""
+    for facts in root.facts.tables:
+        place = facts.places[0]
+        there = claimed.get((root.number, place.database, place.table))
+        status, reason = _status(root.facts, facts, {})
+        if status == "complete" and there is not None and there.missing:
+            keys = ", ".join(there.missing_keys)
+            more = ", ..." if there.missing > len(there.missing_keys) else ""
+            status = "incomplete"
+            reason = (
+                f"{there.missing} of the {there.missing + there.files} objects that it lists are "
+                f"not there: {keys}{more}"
+            )
+        yield Found(
+            root=root,
+            database=place.database,
+            table=place.table,
+            folder=root.facts.root + place.folder,
+            status=status,
+            reason=reason,
+            facts=facts,
+            folders=there.folders if there else 0,
+            claimed=there or Claimed(format=facts.format),
+        )
+
+
+def not_taken(export: ExportFacts) -> str:
+    """Return why nothing of an export is taken; empty if it is complete."""
+    if export.status == "complete":
+        return ""
+    return f"export {export.export_id} is not taken: {export.reason}"
+
+
 def _claims(
     tables: Sequence[TableFacts], there: Mapping[str, object]
 ) -> list[tuple[TableFacts, int | None]]:
@@ -108,9 +145,8 @@ def _status(
     export: ExportFacts, facts: TableFacts, row: Mapping[str, Any] | None
 ) -> tuple[str, str]:
     """Return (status, why it cannot be taken) of a described table."""
-    if export.status != "complete":
-        status = "failed" if export.status == "failed" else "incomplete"
-        return status, f"export {export.export_id} is not taken: {export.reason}"
+    if reason := not_taken(export):
+        return "failed" if export.status == "failed" else "incomplete", reason
     if facts.status != "complete":
         return facts.status, facts.reason
     if row is None:
@@ -120,9 +156,8 @@ def _status(
 
 def _unlisted(export: ExportFacts) -> tuple[str, str]:
     """Return (status, why it cannot be taken) of a folder that nothing describes."""
-    if export.status != "complete":
-        status = "failed" if export.status == "failed" else "incomplete"
-        return status, f"export {export.export_id} is not taken: {export.reason}"
+    if reason := not_taken(export):
+        return "failed" if export.status == "failed" else "incomplete", reason
     if not export.is_whole:
         return "incomplete", "the sidecar that should describe it is missing or unreadable"
     return "unlisted", ""

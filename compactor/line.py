@@ -25,13 +25,15 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from . import compact, decide, probe, staged_rows, verify
+from . import compact, decide, probe, stage_text, staged_rows, verify
 from .compact import CompactOptions, Loaded
 from .deposit import Deposit
 from .errors import ObjectUnreadable, SchemaDrift, StoreError, VerificationFailed
 from .feed import Feed
-from .members import Suspect, decide_members
-from .model import HIVE_NULL, Finding, PlanTable, Severity, TableResult
+from .formats import FORMATS
+from .formats.interface import Fields, Survey, add_survey
+from .members import Delivered, Suspect, decide_members
+from .model import HIVE_NULL, Finding, PlanTable, TableResult
 from .prepare import (
     Coming,
     Prepared,
@@ -43,11 +45,13 @@ from .prepare import (
     unified,
 )
 from .progress import Progress, Quiet
+from .reading import ParquetRows, Rows, TextRows
 from .scratch import Room
 from .second_engine import Profiled, source_columns
 from .sql import connect, cursor, query
 from .stage import Staged, chunks, profile_again
 from .store.interface import Store, Wanted
+from .table_findings import TableFindings
 from .table_result import Source, table_result
 from .types import Rule
 
@@ -99,12 +103,19 @@ class TableLine:
         self.room = room
         self.folder = room.folder
         self.progress = progress
-        self.evidence = verify.Evidence(grain=options.grain)
-        self.findings: list[Finding] = []
+        self.evidence = verify.Evidence(
+            grain=options.grain,
+            declared_rows=table.declared_rows,
+            is_text=table.read_as is not None,
+        )
+        self.findings = TableFindings(table)
         self.rules: tuple[Rule, ...] = ()
         self.numbers: dict[str, int] = {}
         self.sums: decide.Sums = (0, 0, 0)
         self.schemas: list[pa.Schema] = []
+        self.reading: Rows = ParquetRows()
+        self.fields: Fields | None = None
+        """Columns of a text table that is too large for scratch."""
 
     def run(
         self,
@@ -155,7 +166,9 @@ class TableLine:
                 chunk.staged.close()
                 self._forget(f"{number}.duckdb", f"{number}.spill", chunk.folder.name)
         self.deposit.empty_leftovers(self.rules, self.evidence)
-        self._tell_about_columns()
+        self.findings.columns(self.rules)
+        undated = self.evidence.source.rows.get(HIVE_NULL, 0)
+        self.findings.undated(undated, self.options.date_column)
         result = None
         if write:
             covered = [
@@ -168,7 +181,7 @@ class TableLine:
                 self.table, source, self.evidence, self.rules, self.deposit.objects, covered
             )
         parts = self.deposit.paths
-        return Outcome(result=result, verdicts=verdicts, findings=self.findings, parts=parts)
+        return Outcome(result=result, verdicts=verdicts, findings=self.findings.all, parts=parts)
 
     def _database(self, piece: Sequence[Wanted], number: int) -> Path | None:
         """Return where to sort a chunk: in memory if it surely fits, else in a scratch file.
@@ -185,17 +198,20 @@ class TableLine:
     def _begin(self, pool: ThreadPoolExecutor, piece: Sequence[Wanted], number: int) -> Coming:
         self.progress.table(self.table.table, "staging", objects=len(piece))
         folder = self.folder / f"staged-{number}"
-        return begin(pool, self.table, piece, self.store, folder, self.progress)
+        return begin(pool, self.table, piece, self.store, folder, self.progress, self.fields)
 
     def _decide_types(self, pieces: Sequence[Sequence[Wanted]]) -> tuple[Rule, ...]:
         """Look at every value of a table that is too large for scratch, before anything is written.
 
         Costs a second GET per object, but only for such tables.
         """
+        if self.table.read_as is not None:
+            self.fields = self._survey(pieces)
         facts: dict[int, probe.ColumnFacts] = {}
         plain: tuple[Rule, ...] = ()
         for number, piece in enumerate(pieces):
-            chunk = prepare(self.table, piece, self.store, self.folder / f"types-{number}", Quiet())
+            folder = self.folder / f"types-{number}"
+            chunk = prepare(self.table, piece, self.store, folder, Quiet(), fields=self.fields)
             refuse_unreadable(self.table, chunk.staged)
             with connect(memory_bytes=self.room.memory_bytes) as connection:
                 rules = self._plain_rules(connection, chunk.staged)
@@ -212,30 +228,32 @@ class TableLine:
             shutil.rmtree(chunk.folder, ignore_errors=True)
         return probe.tune(plain, facts)
 
+    def _survey(self, pieces: Sequence[Sequence[Wanted]]) -> Fields:
+        """Choose the columns of a text table from all of its rows. Another GET per object."""
+        assert self.table.read_as is not None
+        total: Survey = {}
+        text = TextRows(FORMATS[self.table.format], self.table.read_as)
+        for number, piece in enumerate(pieces):
+            folder = self.folder / f"survey-{number}"
+            folder.mkdir(parents=True)
+            staged = stage_text.fetch(self.store, piece, folder, text)
+            refuse_unreadable(self.table, staged)
+            add_survey(total, stage_text.survey(staged, text))
+            shutil.rmtree(folder)
+        return text.format.fields(total, text.of_objects())
+
     def _plain_rules(
         self, connection: duckdb.DuckDBPyConnection, staged: Staged
     ) -> tuple[Rule, ...]:
         """Return rules from schema and description; check that differing schemas fit together."""
         sample = [Path(path) for path in staged.sample()]
-        staged_rows.open_source(connection, by_name=len(staged.schemas) > 1)
-        rules, notes = propose(connection, sample, self.table)
+        staged.reading.open(connection, by_name=len(staged.schemas) > 1)
+        rules, notes = propose(connection, sample, staged.reading, self.table.table)
         if len(staged.schemas) > 1:
-            differing = unified(connection, self.table, sample, rules)
-            self._note_drift(differing, len(sample))
-        for note in notes:
-            self._finding("name_changed", "info", f"{self.table.table}: {note}")
+            differing = unified(connection, self.table, sample, staged.reading, rules)
+            self.findings.drift(differing, len(sample))
+        self.findings.renamed(notes)
         return rules
-
-    def _note_drift(self, differing: Sequence[str], schemas: int) -> None:
-        if differing:
-            self._finding(
-                "schema_drift",
-                "warning",
-                f"{self.table.table}: {schemas} different schemas among its objects, unified "
-                f"without loss; columns that differ or are missing in some: "
-                f"{', '.join(differing[:10])}",
-                columns=list(differing),
-            )
 
     def _load(
         self,
@@ -261,6 +279,9 @@ class TableLine:
         except ObjectUnreadable as error:
             raise blame(self.table, staged, error) from error
         self.rules = loaded.rules
+        self.reading = staged.reading
+        if isinstance(self.reading, TextRows):
+            self.findings.fields(self.reading.fields)
         self.schemas += [schema.to_arrow_schema() for schema in staged.schemas]
         self._refuse_lossy(loaded)
         self._count(staged, loaded)
@@ -324,11 +345,12 @@ class TableLine:
 
     def _compare_readers(self, staged: Staged) -> None:
         """Let DuckDB decode some objects, too, of a table that was decoded once."""
+        excerpts, staged.excerpts = staged.excerpts, []
         if not self.evidence.decoded_once:
             return
         try:
             with self._translated(staged), cursor() as connection:
-                verify.compare_readers(connection, self.rules, staged.read_twice(), self.evidence)
+                verify.compare_readers(connection, excerpts, self.evidence)
         except ObjectUnreadable as error:
             raise blame(self.table, staged, error) from error
 
@@ -360,6 +382,7 @@ class TableLine:
         evidence = self.evidence
         evidence.footer_rows += staged.footer_rows
         evidence.decoded_rows += staged.decoded_rows
+        verify.count_declared(staged.wanted, staged.same_tags, evidence.declared)
         for no, count in loaded.lossy.items():
             evidence.lossy[no] = evidence.lossy.get(no, 0) + count
         for partition in loaded.partitions:
@@ -374,7 +397,14 @@ class TableLine:
         wanted = {column.no: column for column in source_columns(self.rules)}
         made = {column.no: column for column in chunk.staged.profiled}
         profiles = chunk.staged.profiles
-        again = [column for no, column in wanted.items() if not same_typing(made.get(no), column)]
+        contested: set[str] = set()
+        if isinstance(chunk.staged.reading, ParquetRows):
+            contested = chunk.staged.reading.contested()  # seen when some files had come already
+        again = [
+            column
+            for no, column in wanted.items()
+            if column.name in contested or not same_typing(made.get(no), column)
+        ]
         good = {no: profile for no, profile in profiles.items() if no in wanted}
         if again:
             good |= profile_again(chunk.staged, again)
@@ -396,8 +426,11 @@ class TableLine:
             members,
             self.sums,
             self.rules,
-            self.schemas,
-            sorted(self.folder.glob("hashes-*.parquet")),
+            Delivered(
+                schemas=self.schemas,
+                reading=self.reading,
+                hashes=sorted(self.folder.glob("hashes-*.parquet")),
+            ),
             self.room.below("members"),
         )
 
@@ -434,45 +467,6 @@ class TableLine:
                 f"{self.table.table}: writing to {folder} failed: {error}",
                 hint="raise limits.memory or limits.scratch, or free disk in limits.scratch_dir",
             ) from error
-
-    # --- results ---
-
-    def _tell_about_columns(self) -> None:
-        for rule in self.rules:
-            if rule.kept_text:
-                self._finding(
-                    "kept_text",
-                    "warning",
-                    f"{self.table.table}: column {rule.source_name!r} stays as delivered, because "
-                    f"{rule.kept_values} of its values are no {rule.source_type} that Parquet can "
-                    "hold",
-                    column=rule.source_name,
-                    values=rule.kept_values,
-                    examples=list(rule.examples),
-                )
-        undated = self.evidence.source.rows.get(HIVE_NULL, 0)
-        if undated:
-            self._finding(
-                "undated_rows",
-                "info",
-                f"{self.table.table}: {undated} rows have no usable date in "
-                f"{self.options.date_column!r}; they are in dt={HIVE_NULL}",
-                rows=undated,
-            )
-
-    def _finding(self, kind: str, severity: Severity, message: str, **facts: object) -> None:
-        finding = Finding.model_validate(
-            {
-                "kind": kind,
-                "severity": severity,
-                "export_id": self.table.export_id,
-                "table": self.table.table,
-                "message": message,
-                **facts,
-            }
-        )
-        if finding not in self.findings:  # each chunk of a large table tells the same
-            self.findings.append(finding)
 
     def _forget(self, *names: str) -> None:
         """Remove files and folders of this table's scratch."""

@@ -18,8 +18,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from . import decide, staged_rows, types
+from . import decide, stage_text, staged_rows, types
 from .model import Member
+from .reading import ParquetRows, Rows, TextRows
 from .scratch import Room
 from .sql import query, rows
 from .stage import Staged, chunks, stage
@@ -34,17 +35,27 @@ class Suspect:
     wanted: Sequence[Wanted]
 
 
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What a parent's own objects are like."""
+
+    schemas: Sequence[pa.Schema]
+    """Of its Parquet files; none for other formats."""
+    reading: Rows
+    hashes: Sequence[Path]
+    """Parquet files with its row hashes."""
+
+
 def decide_members(
     connection: duckdb.DuckDBPyConnection,
     members: Sequence[Suspect],
     parent: decide.Sums,
     rules: Sequence[Rule],
-    schemas: Sequence[pa.Schema],
-    hashes: Sequence[Path],
+    source: Delivered,
     room: Room,
 ) -> dict[str, decide.Verdict]:
-    """Return a verdict per task_id. `hashes` are Parquet files with the parent's row hashes."""
-    differences = _read(connection, members, rules, schemas, room)
+    """Return a verdict per task_id."""
+    differences = _read(connection, members, rules, source, room)
     found = decide.sums(connection)
     by_task = {suspect.member.task_id: no for no, suspect in enumerate(members)}
     candidates: list[decide.Candidate] = []
@@ -84,7 +95,7 @@ def decide_members(
         decided = decide.by_sum(parent, group, tree)
         if decided is None:
             if missing is None:
-                missing = _missing(connection, hashes)
+                missing = _missing(connection, source.hashes)
             decided = decide.by_containment(parent, group, tree, missing)
         verdicts += decided
     return {
@@ -118,12 +129,12 @@ def _read(
     connection: duckdb.DuckDBPyConnection,
     members: Sequence[Suspect],
     rules: Sequence[Rule],
-    schemas: Sequence[pa.Schema],
+    source: Delivered,
     room: Room,
 ) -> dict[int, str]:
     """Fill `member_rows`; return, per member, what makes its columns differ from the parent's."""
     connection.execute(query("decide/member_rows"))
-    parent = column_types(schemas)
+    parent = column_types(source.schemas)
     differences: dict[int, str] = {}
     for store in {id(suspect.store): suspect.store for suspect in members}.values():
         owners = [
@@ -136,13 +147,19 @@ def _read(
         start = 0
         for piece in chunks(wanted, room.chunk_bytes):
             room.folder.mkdir(parents=True, exist_ok=True)
-            staged = stage(store, piece, room.folder, lambda path: ())
+            staged = _staged(store, piece, room.folder, source.reading)
             _hash(
                 connection, staged, owners[start : start + len(piece)], rules, parent, differences
             )
             start += len(piece)
             shutil.rmtree(room.folder)
     return differences
+
+
+def _staged(store: Store, piece: Sequence[Wanted], folder: Path, parent: Rows) -> Staged:
+    if isinstance(parent, TextRows):
+        return stage_text.fetch(store, piece, folder, parent.of_others())
+    return stage(store, piece, folder, ParquetRows())
 
 
 def _hash(
@@ -157,6 +174,7 @@ def _hash(
     if staged.failed_store is not None:
         raise staged.failed_store
     told = [column_difference(schema.to_arrow_schema(), parent) for schema in staged.schemas]
+    told = told or [""]  # text has the parent's columns
     for place, no in enumerate(staged.schema_nos):
         problem = told[no] if no >= 0 else "one of its objects cannot be read"
         if problem:
@@ -174,7 +192,7 @@ def _hash(
             "member": pa.array([no for _, no, _ in usable], pa.int32()),
         }
     )
-    staged_rows.open_source(connection, by_name=len({no for _, _, no in usable}) > 1)
+    staged.reading.open(connection, by_name=len({no for _, _, no in usable}) > 1)
     day = types.day(None, "none", "UTC")
     hashed = staged_rows.hashed_rows(rules, day, file_name=True).sql(dialect="duckdb")
     connection.register("member_files", files)

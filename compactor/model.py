@@ -110,6 +110,12 @@ class Table(Model):
     """Keys of the export's small files that describe this table."""
     unreadable: tuple[str, ...] = ()
     """Objects whose footer could not be read, up to five; known only where footers were read."""
+    format: str = "parquet"
+    """How rows lie in its objects."""
+    view: str = ""
+    """Which images of an item its events hold, for DynamoDB's changes."""
+    date_column: str | None = None
+    """The column that dates its rows, where the export system itself has one."""
 
     @property
     def can_be_taken(self) -> bool:
@@ -146,6 +152,26 @@ class Scan(Model):
 
 
 # --- what will be done ----------------------------------------------------------------------------
+
+
+class FormatOptions(Model):
+    """How the objects of a table that are no Parquet are read; a format takes what concerns it."""
+
+    view: str = ""
+    """Which images of an item its events hold (`NEW_IMAGE`, `NEW_AND_OLD_IMAGES`)."""
+    item_column: str = "item"
+    """Column for an item's exact original text; empty: leave it out."""
+    max_columns: int = 500
+    """So many attributes become columns, the most frequent ones; the rest is in the item's text."""
+    delimiter: str = ","
+    header: bool = True
+    """Whether the first line of a CSV object names its columns."""
+    null_text: str = ""
+    """How a CSV object spells NULL, unquoted."""
+    names: tuple[str, ...] = ()
+    """Names for a CSV without header; without any they are `column_1`, `column_2`, ..."""
+    types: dict[str, str] = {}
+    """Source types by column (`timestamp`, `numeric`, ...), where the format knows none."""
 
 
 class Member(Model):
@@ -197,6 +223,13 @@ class PlanTable(Model):
     sort_by: tuple[str, ...] = ()
     estimated_output_files: int
     estimated_output_bytes: int
+    format: str = "parquet"
+    read_as: FormatOptions | None = None
+    """None for Parquet."""
+    types: dict[str, str] | None = None
+    """Source types by column, as configured for a Parquet table that nothing describes."""
+    declared_rows: int | None = None
+    """Rows that the export tool says it wrote; None if it does not say."""
     columns: tuple[SourceColumn, ...] = ()
     members: tuple[Member, ...] = ()
     """Tables this one may cover: its partitions, or the same snapshot delivered again."""

@@ -59,6 +59,9 @@ def export_state(
                 "export again, then remove what it left"
             )
             return finding("failed_export", "error", message, **about)
+        case "in_progress" if facts.is_open:
+            message = f"{where} is still open: {facts.reason}; a later run will take it"
+            return finding("incomplete_export", "info", message, **about)
         case "in_progress":
             advice = "wait until the export task is COMPLETE, then run again"
             if newest is not None and now - newest > SETTLED:

@@ -10,21 +10,24 @@ manifest last. A run that finds nothing new writes nothing at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from . import detect, scan, stock
+from . import detect, scan, second_engine, stock
 from .config import Config
 from .errors import CompactorError, SourceError
 from .ledger import Ledger
 from .model import Plan, RunResult, Scan, to_json
 from .places import open_stores
 from .progress import Progress, Quiet
+from .read_options import read_options
 from .scratch import scratch_folder
 from .store import open_store
 from .work import Work
 
 Clock = Callable[[], datetime]
+WriteReport = Callable[[RunResult], str]
 
 
 def utc_now() -> datetime:
@@ -39,14 +42,15 @@ def take_stock(config: Config, *, footers: bool = False, clock: Clock = utc_now)
     with scratch_folder(config.limits.scratch_path()) as folder:
         memory = config.limits.memory_bytes() // 2
         inventory = scan.scan(stores, folder)
-        detected = detect.detect(inventory, folder, clock(), memory_bytes=memory)
-        exports = detected.exports
+        now = clock()
+        options, told = read_options(config, now)
+        detected = detect.detect(inventory, folder, now, options=options, memory_bytes=memory)
         if footers:
-            exports = scan.footers(stores, detected.assigned, exports)
+            exports = scan.footers(stores, detected.assigned, detected.exports)
             detected = detect.detect(
-                inventory, folder, clock(), counted=exports, memory_bytes=memory
+                inventory, folder, now, exports, options=options, memory_bytes=memory
             )
-        return Scan(exports=detected.exports, findings=detected.findings)
+        return Scan(exports=detected.exports, findings=(*detected.findings, *told))
 
 
 def preview(config: Config, clock: Clock = utc_now) -> Plan:
@@ -101,9 +105,12 @@ def run(
     fixed: Plan | None = None,
     show: Progress | None = None,
     clock: Clock = utc_now,
-    write_report: Callable[[RunResult], str] | None = None,
+    load_report: Callable[[], WriteReport] | None = None,
 ) -> Done:
-    """Do the whole line once. See the module's docstring; never raises for a single table."""
+    """Do the whole line once. See the module's docstring; never raises for a single table.
+
+    `load_report` returns what makes the report. It is called while the tables are being worked on.
+    """
     started = clock()
     stores = open_stores(config)
     with scratch_folder(config.limits.scratch_path()) as folder:
@@ -113,8 +120,14 @@ def run(
         vault = config.archive.url if config.archive else None
         ledger = Ledger(run_id, todo, stores, vault, taken.detected.findings)
         open_tables = [table for table in todo.tables if table.action != "done"]
-        if open_tables:
-            ledger.put_document("plan.json", to_json(todo).encode())
+        if not open_tables:
+            result = ledger.result(started, clock(), nothing=True)
+            return Done(result, exit_code(result, list(ledger.errors.values())))
+        ledger.put_document("plan.json", to_json(todo).encode())
+        with ThreadPoolExecutor(1, thread_name_prefix="aside") as aside:
+            # slow imports, while the first objects are being decoded
+            aside.submit(second_engine.load)
+            write_report = aside.submit(load_report) if load_report else None
             work = Work(
                 config,
                 replace(taken, plan=todo),
@@ -122,11 +135,11 @@ def run(
                 folder=folder,
                 show=show or Quiet(),
                 clock=clock,
+                aside=aside,
             )
             work.tables()
-        result = ledger.result(started, clock(), nothing=not open_tables)
-        if open_tables:
-            result = ledger.publish(result, write_report)
+            result = ledger.result(started, clock(), nothing=False)
+            result = ledger.publish(result, write_report.result() if write_report else None)
         return Done(result, exit_code(result, list(ledger.errors.values())))
 
 

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import choose, lake, prices
@@ -28,6 +29,7 @@ from .model import (
     DateStats,
     Estimate,
     Export,
+    FormatOptions,
     Member,
     Plan,
     PlanTable,
@@ -56,6 +58,8 @@ class TableOptions:
     on_lossy: str = "keep_text"
     is_own_date_column: bool = False
     """The date column was given for this table, so it must exist."""
+    types: Mapping[str, str] = field(default_factory=dict)
+    """Source types by column, where the export does not say them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,8 @@ class PlanOptions:
     retain_months: float | None = None
     """None without an archive."""
     storage_class: str = "STANDARD"
+    read_as: Callable[[str, str, str, str], FormatOptions] = lambda *of_table: FormatOptions()
+    """(system, database, table, view) -> how objects are read that are no Parquet."""
 
     @classmethod
     def from_config(
@@ -97,15 +103,23 @@ class PlanOptions:
                     sort_by=own.sort_by,
                     on_lossy=own.on_lossy or compact.on_lossy,
                     is_own_date_column=own.date_column is not None,
+                    types=own.types,
                 )
                 for name, own in config.tables.items()
             },
             retain_months=months,
             storage_class=config.archive.storage_class if config.archive else "STANDARD",
+            read_as=config.read_as,
         )
 
     def of(self, database: str, table: str) -> TableOptions:
         return self.tables.get(f"{database}.{table}", self.default)
+
+    def format_of(self, export: Export, table: Table) -> FormatOptions | None:
+        """Return how a table's objects are read; None for Parquet."""
+        if table.format == "parquet":
+            return None
+        return self.read_as(export.system, export.database, table.table, table.view)
 
 
 def plan(
@@ -195,6 +209,14 @@ def task_id(export: Export, table: Table, objects_sha256: str, options: PlanOpti
         "sort_by": own.sort_by,
         "on_lossy": own.on_lossy,
     }
+    # added later, so only where they differ: ids of finished tasks must stay what they are
+    read_as = options.format_of(export, table)
+    if read_as is not None:
+        shape["format"] = [FORMAT_VERSION, table.format, read_as.model_dump(mode="json")]
+    if own.types and not table.columns:
+        shape["types"] = sorted(own.types.items())
+    if table.date_column is not None:
+        shape["own_date_column"] = table.date_column
     text = json.dumps(shape, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -220,14 +242,7 @@ class _Draft:
         assert export.snapshot is not None  # owners have one
         own = self.options.of(export.database, table.table)
         where = f"{export.database}.{table.table}"
-        choice = choose.column(
-            table.columns,
-            self.samples.get(number, ()),
-            export.snapshot,
-            own.date_column,
-            where=where,
-            must_exist=own.is_own_date_column,
-        )
+        choice = self._date_choice(number, export.snapshot, own, where)
         grain = choose.grain(choice, table.bytes, self.options.target_bytes, own.grain)
         return PlanTable(
             task_id=self.tasks[number],
@@ -249,12 +264,37 @@ class _Draft:
             sort_by=choose.sort_key(table.columns, own.sort_by, choice.column, where=where),
             estimated_output_files=grain.files,
             estimated_output_bytes=int(table.bytes * choose.SHRINK),
+            format=table.format,
+            read_as=self.options.format_of(export, table),
+            types=dict(own.types) if own.types and not table.columns else None,
+            declared_rows=table.declared_rows,
             columns=table.columns,
             members=self._members(number),
             member_of=self.parent(number),
             folder=table.folder,
             target=lake.table_prefix(export.database, table.table, export.snapshot),
             control=table.control,
+        )
+
+    def _date_choice(
+        self, number: int, snapshot: datetime, own: TableOptions, where: str
+    ) -> choose.Choice:
+        table = self.owners[number][1]
+        stats = self.samples.get(number, ())
+        if table.date_column is not None and own.date_column == "auto":
+            known = {one.column: one for one in stats}
+            return choose.Choice(
+                column=table.date_column,
+                reason="the export's own time of each row",
+                stats=known.get(table.date_column),
+            )
+        return choose.column(
+            table.columns,
+            stats,
+            snapshot,
+            own.date_column,
+            where=where,
+            must_exist=own.is_own_date_column and table.format == "parquet",
         )
 
     def _members(self, parent: int) -> tuple[Member, ...]:

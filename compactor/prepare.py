@@ -16,11 +16,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import probe, staged_rows, types
+from . import probe, stage_text, types
 from .errors import ObjectUnreadable, SchemaDrift
 from .feed import Feed, First
-from .model import PlanTable
+from .formats import FORMATS
+from .formats.interface import Fields
+from .model import PlanTable, SourceColumn
 from .progress import Progress
+from .reading import ParquetRows, Rows, TextRows
 from .second_engine import Profiled, source_columns
 from .sql import cursor
 from .stage import MAX_NAMED, Staged, goes_once, stage
@@ -54,12 +57,13 @@ def begin(
     store: Store,
     folder: Path,
     progress: Progress,
+    fields: Fields | None = None,
 ) -> Coming:
     """Let `pool` prepare a chunk, and pass its rows on as they are decoded if it is a large one."""
     feed = Feed()
-    if not goes_once(wanted):
+    if table.read_as is not None or not goes_once(wanted):
         feed.void()
-    return Coming(feed, pool.submit(prepare, table, wanted, store, folder, progress, feed))
+    return Coming(feed, pool.submit(prepare, table, wanted, store, folder, progress, feed, fields))
 
 
 def prepare(
@@ -69,49 +73,98 @@ def prepare(
     folder: Path,
     progress: Progress,
     feed: Feed | None = None,
+    fields: Fields | None = None,
 ) -> Prepared:
-    """Stage one chunk. The first file tells how the second engine types the columns."""
+    """Stage one chunk. `fields` are the columns of a text format, where they are known already."""
     folder.mkdir(parents=True, exist_ok=True)
-    plain: tuple[Rule, ...] = ()
-    tuned: tuple[Rule, ...] = ()
-
-    def profile_as(path: Path) -> tuple[Profiled, ...]:
-        nonlocal plain, tuned
-        with cursor() as connection:
-            staged_rows.open_source(connection, by_name=False)
-            plain, _ = propose(connection, [path], table)
-            try:
-                facts = probe.probe(connection, [str(path)], plain, probe.SAMPLE_ROWS)
-            except duckdb.Error as error:
-                raise ObjectUnreadable(f"{path.name} cannot be read: {error}") from error
-        tuned = probe.tune(plain, facts)
-        if feed is not None:
-            schema = pq.read_schema(path).remove_metadata()
-            feed.open(First(schema=schema, plain=plain, tuned=tuned))
-        return source_columns(tuned)
 
     def advance(objects: int, size: int) -> None:
         progress.advance(size)
 
     try:
-        staged = stage(store, wanted, folder, profile_as, advance, feed)
+        if table.read_as is not None:
+            text = TextRows(FORMATS[table.format], table.read_as)
+            return _prepare_text(
+                table, stage_text.fetch(store, wanted, folder, text, advance), text, folder, fields
+            )
+        reading = ParquetRows(columns=described(table))
+        guess = _Guess(table, reading)
+
+        def profile_as(path: Path) -> tuple[Profiled, ...]:
+            try:
+                schema = pq.read_schema(path).remove_metadata()
+            except (pa.ArrowException, OSError) as error:
+                raise ObjectUnreadable(f"{path.name} cannot be read: {error}") from error
+            reading.saw(schema.names)
+            columns = guess.profile_as(path)
+            if feed is not None:
+                for name in reading.added():
+                    schema = schema.append(pa.field(name, pa.string()))
+                feed.open(First(schema=schema, plain=guess.plain, tuned=guess.tuned))
+            return columns
+
+        staged = stage(store, wanted, folder, reading, profile_as, advance, feed)
     finally:
         if feed is not None:
             feed.close()
-    return Prepared(staged=staged, folder=folder, plain=plain, tuned=tuned)
+    return Prepared(staged=staged, folder=folder, plain=guess.plain, tuned=guess.tuned)
+
+
+def _prepare_text(
+    table: PlanTable, staged: Staged, reading: TextRows, folder: Path, fields: Fields | None
+) -> Prepared:
+    """Choose the columns, unless they are known, and let the second engine read every object."""
+    guess = _Guess(table, reading)
+    if staged.unreadable or not staged.files:
+        return Prepared(staged=staged, folder=folder)
+    if fields is None:
+        survey = stage_text.survey(staged, reading)
+        fields = reading.format.fields(survey, reading.of_objects())
+    reading.fields = fields
+    (sample,) = staged.sample()
+    stage_text.profile(staged, reading, guess.profile_as(Path(sample)))
+    return Prepared(staged=staged, folder=folder, plain=guess.plain, tuned=guess.tuned)
+
+
+class _Guess:
+    """What one file says of the types of a whole table."""
+
+    def __init__(self, table: PlanTable, reading: Rows) -> None:
+        self._table = table
+        self._reading = reading
+        self.plain: tuple[Rule, ...] = ()
+        self.tuned: tuple[Rule, ...] = ()
+
+    def profile_as(self, path: Path) -> tuple[Profiled, ...]:
+        with cursor() as connection:
+            self._reading.open(connection, by_name=False)
+            self.plain, _ = propose(connection, [path], self._reading, self._table.table)
+            try:
+                facts = probe.probe(connection, [str(path)], self.plain, probe.SAMPLE_ROWS)
+            except duckdb.Error as error:
+                raise ObjectUnreadable(f"{path.name} cannot be read: {error}") from error
+        self.tuned = probe.tune(self.plain, facts)
+        return source_columns(self.tuned)
+
+
+def described(table: PlanTable) -> tuple[SourceColumn, ...]:
+    """Return the source types of a Parquet table: the export's, else those configured."""
+    types = table.types or {}
+    return table.columns or tuple(
+        SourceColumn(name=name, source_type=kind) for name, kind in types.items()
+    )
 
 
 def propose(
-    connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], table: PlanTable
+    connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], reading: Rows, table: str
 ) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
-    """Choose rules for the columns of some files; their true names are read from the footers."""
-    names: dict[str, None] = {}
+    """Choose rules for the columns of some files; their true names are read from the files."""
     try:
-        for path in paths:
-            names.update(dict.fromkeys(pq.read_schema(path).names))
-        return probe.propose(connection, [str(path) for path in paths], list(names), table.columns)
+        names = reading.names(paths)
+        files = [str(path) for path in paths]
+        return probe.propose(connection, files, names, reading.described)
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        raise ObjectUnreadable(f"the columns of {table.table} cannot be read: {error}") from error
+        raise ObjectUnreadable(f"the columns of {table} cannot be read: {error}") from error
 
 
 def blame(table: PlanTable, staged: Staged, error: ObjectUnreadable) -> ObjectUnreadable:
@@ -122,8 +175,8 @@ def blame(table: PlanTable, staged: Staged, error: ObjectUnreadable) -> ObjectUn
     for path, item in there:
         try:
             with cursor() as connection:
-                staged_rows.open_source(connection, by_name=False)
-                propose(connection, [path], table)
+                staged.reading.open(connection, by_name=False)
+                propose(connection, [path], staged.reading, table.table)
         except ObjectUnreadable as own:
             message = own.message.replace(str(path), item.key)
             return ObjectUnreadable(f"{item.key}: {message}", key=item.key, hint=error.hint)
@@ -155,6 +208,7 @@ def unified(
     connection: duckdb.DuckDBPyConnection,
     table: PlanTable,
     sample: Sequence[Path],
+    reading: Rows,
     rules: Sequence[Rule],
 ) -> list[str]:
     """Return the columns that differ between the files; refuse what would lose values.
@@ -162,7 +216,7 @@ def unified(
     `sample` has one file of each schema; `rules` are for all of them together.
     """
     by_name = {rule.source_name.lower(): rule for rule in rules}
-    spelled = {name for path in sample for name in pq.read_schema(path).names}
+    spelled = {name for path in sample for name in reading.names([path])}
     if len(spelled) > len({name.lower() for name in spelled}):
         raise SchemaDrift(
             f"{table.table}: its objects have different columns, and some column names "
@@ -172,8 +226,7 @@ def unified(
     differing: set[str] = set()
     declared = {column.name.lower() for column in table.columns}
     for path in sample:
-        names = pq.read_schema(path).names
-        columns = probe.file_columns(connection, [str(path)], names)
+        columns = probe.file_columns(connection, [str(path)], reading.names([path]))
         found = {column.source_name.lower(): column for column in columns}
         strange = sorted(found.keys() - declared) if declared else []
         if strange:

@@ -114,10 +114,15 @@ def footers(
     One or two ranged GETs per object. A table with an object whose footer cannot be read keeps
     `rows` None and names the object in `unreadable`.
     """
-    counted = {table.table_no: 0 for export in exports for table in export.tables}
+    counted = {
+        table.table_no: 0
+        for export in exports
+        for table in export.tables
+        if table.format == "parquet"
+    }
     unreadable: dict[int, list[str]] = {}
     for source, store in enumerate(stores):
-        for batch in _data_objects(assigned, source):
+        for batch in _data_objects(assigned, source, counted):
             wanted = [want for _, want in batch]
             for index, footer in parquet_footers.read(store, wanted):
                 number = batch[index][0]
@@ -128,6 +133,8 @@ def footers(
 
     def told(table: Table) -> Table:
         bad = sorted(unreadable.get(table.table_no, []))
+        if table.format != "parquet":
+            return table  # no footers: what the export declares, if anything
         is_there = table.files or table.can_be_taken
         known = counted[table.table_no] if is_there and not bad else None
         return table.model_copy(update={"rows": known, "unreadable": tuple(bad[:5])})
@@ -138,11 +145,14 @@ def footers(
     )
 
 
-def _data_objects(assigned: Path, source: int) -> Iterator[list[tuple[int, Wanted]]]:
-    """Yield the data objects of one source in batches, with their table's number."""
+def _data_objects(
+    assigned: Path, source: int, tables: Collection[int]
+) -> Iterator[list[tuple[int, Wanted]]]:
+    """Yield the data objects that some tables have in one source, in batches, with the number."""
     with cursor() as connection:
         found = connection.execute(
-            query("scan/data_objects"), {"assigned": str(assigned), "source": source}
+            query("scan/data_objects"),
+            {"assigned": str(assigned), "source": source, "tables": sorted(tables)},
         )
         while batch := found.fetchmany(_BATCH):
             yield [

@@ -49,6 +49,14 @@ def output_columns(rules: Iterable[Rule]) -> tuple[Profiled, ...]:
 FEW_CHUNKS = 8
 
 
+def load() -> None:
+    """Import what this module needs: it takes 0.1 s."""
+    import polars as pl
+    import pyarrow.compute
+
+    _ = pl, pyarrow.compute
+
+
 class Profiler:
     """Takes Arrow tables and profiles them, in batches of bounded size."""
 

@@ -28,16 +28,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import CompactorError, ObjectUnreadable, StoreError
-from .feed import Feed
+from .feed import Excerpt, Feed
 from .pack import Pack
 from .profile import ColumnProfile
+from .reading import BATCH_ROWS, ParquetRows, Rows
 from .second_engine import Profiled, Profiler, joined
 from .store.interface import Store, Wanted
 
 SMALL_BYTES = 256 << 10
 """Objects below this are read at once and decoded by the handful."""
 HANDFUL = 32
-BATCH_ROWS = 122_880
 MAX_WAITING = 256
 """Handfuls that may wait to be decoded."""
 MANY_OBJECTS, TINY_BYTES = 500, 64 << 10
@@ -46,7 +46,8 @@ STREAM_BYTES = 32 << 20
 """From this size on, or with many tiny objects, rows are decoded once, for both engines."""
 READ_TWICE, READ_TWICE_BYTES = 32, 8 << 20
 """Objects of such a table that DuckDB's own reader reads, too, to be compared with pyarrow's: so
-many, but no more bytes (one object at the least)."""
+many, but no more bytes; of a larger object, batches spread over it."""
+ProfileAs = Callable[[Path], tuple[Profiled, ...]]
 MAX_NAMED = 20
 """Unreadable objects named one by one; more are counted."""
 
@@ -78,8 +79,12 @@ class Staged:
     profiled: tuple[Profiled, ...] = ()
     profiles: dict[int, ColumnProfile] = field(default_factory=dict)
     decoded_rows: int = 0
+    reading: Rows = field(default_factory=ParquetRows)
+    same_tags: int = 0
+    """Objects whose ETag is the one that the export says."""
     pack: Pack | None = None
     """Holds the objects that have no file of their own, by their place in `wanted`."""
+    excerpts: list[Excerpt] = field(default_factory=list)
 
     @property
     def files(self) -> list[str]:
@@ -99,12 +104,12 @@ class Staged:
                 chosen[schema_no] = index
         return [path for index in sorted(chosen.values()) if (path := self.paths[index])]
 
-    def read_twice(self) -> list[str]:
-        """Return the files that both readers are compared on: evenly spread over all."""
-        files = self.files
+    def read_twice(self) -> range:
+        """Return which objects both readers are compared on: evenly spread over all."""
+        count = len(self.wanted)
         size = sum(item.size_bytes for item in self.wanted)
-        few = min(READ_TWICE, max(1, READ_TWICE_BYTES * len(files) // max(size, 1)))
-        return files[:: -(-len(files) // few) or 1]
+        few = min(READ_TWICE, max(1, READ_TWICE_BYTES * count // max(size, 1)))
+        return range(0, count, -(-count // few) or 1)
 
     def source(self, index: int) -> str | pa.Buffer | None:
         """Return where to read an object: its path or its bytes; None if it did not come."""
@@ -166,8 +171,17 @@ def _opened(source: str | pa.Buffer, size_bytes: int) -> _ParquetFile:
 class Inspector:
     """Decodes and profiles files in a few threads, each with a profiler of its own."""
 
-    def __init__(self, staged: Staged, threads: int, feed: Feed | None) -> None:
+    def __init__(
+        self,
+        staged: Staged,
+        reading: ParquetRows,
+        threads: int,
+        profile_as: ProfileAs | None,
+        feed: Feed | None,
+    ) -> None:
         self._staged = staged
+        self._reading = reading
+        self._profile_as = profile_as
         self._feed = feed
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -175,8 +189,35 @@ class Inspector:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._pending: list[Future[None]] = []
         self._room = threading.BoundedSemaphore(MAX_WAITING)
+        is_once = feed is not None and goes_once(staged.wanted)
+        self._read_twice = staged.read_twice() if is_once else range(0)
+        self._guess = ThreadPoolExecutor(1, thread_name_prefix="types")
+        self._guessed: Future[None] | None = None
+        self._typed = threading.Event()
+        if profile_as is None:
+            self._typed.set()
         self._handful: list[tuple[int, str | pa.Buffer]] = []
         self._handful_bytes = 0
+
+    def look(self, path: str) -> None:
+        """Let the first file say how columns are typed; decoding begins meanwhile.
+
+        A first file that cannot be read is named by its decoding; the next one says the types.
+        """
+        profile_as, guessed = self._profile_as, self._guessed
+        if profile_as is None or (guessed and (self._staged.profiled or not guessed.done())):
+            return
+
+        def ask() -> None:
+            try:
+                self._staged.profiled = profile_as(Path(path))
+            except ObjectUnreadable:
+                pass
+            finally:
+                self._typed.set()
+
+        self._staged.unpack([path])
+        self._guessed = self._guess.submit(ask)
 
     def submit(self, index: int, source: str | pa.Buffer) -> None:
         """Take a file or its bytes; small ones are handed on by the handful."""
@@ -192,9 +233,12 @@ class Inspector:
 
     def finish(self) -> None:
         self._hand_on()
+        self._guess.shutdown(wait=True)
+        self._typed.set()
         self._pool.shutdown(wait=True)
-        for future in self._pending:
-            future.result()
+        for future in (self._guessed, *self._pending):
+            if future is not None:
+                future.result()
         for profiler in self._profilers:
             for no, profile in profiler.result().items():
                 self._staged.profiles.setdefault(no, ColumnProfile()).merge(profile)
@@ -218,8 +262,11 @@ class Inspector:
                 if rows <= BATCH_ROWS:
                     table = file.read(use_threads=False)
                     decoded = table.num_rows
+                    if index in self._read_twice:
+                        self._keep(index, [(0, table)], is_whole=True)
+                    table = self._complete(table, index)
                 else:
-                    decoded = self._decode_batches(file)
+                    decoded = self._decode_batches(index, file)
                 if decoded != rows:
                     raise ValueError(f"footer says {rows} rows, {decoded} decoded")
         except (pa.ArrowException, OSError, ValueError) as error:
@@ -235,15 +282,40 @@ class Inspector:
             self._staged.decoded_rows += decoded
         return table
 
-    def _decode_batches(self, file: pq.ParquetFile) -> int:
+    def _complete(self, table: pa.Table, index: int) -> pa.Table:
+        return self._reading.complete(table, self._staged.paths[index] or "")
+
+    def _decode_batches(self, index: int, file: pq.ParquetFile) -> int:
         """Decode a large file in batches that stay in the processor's cache; return their rows."""
         decoded = 0
-        for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
+        keep_every = 0
+        if index in self._read_twice:
+            keep_every = -(-self._staged.wanted[index].size_bytes // READ_TWICE_BYTES)
+        kept: list[tuple[int, pa.Table]] = []
+        for number, batch in enumerate(file.iter_batches(BATCH_ROWS, use_threads=False)):
+            table = pa.Table.from_batches([batch])
+            if keep_every and number % keep_every == 0:
+                kept.append((decoded, table))
             decoded += batch.num_rows
-            self._hand_over(pa.Table.from_batches([batch]))
+            self._hand_over(self._complete(table, index))
+        self._keep(index, kept, is_whole=keep_every == 1)
         return decoded
 
+    def _keep(self, index: int, kept: list[tuple[int, pa.Table]], *, is_whole: bool) -> None:
+        """Keep rows of an object for `verify.compare_readers`."""
+        path = self._staged.paths[index] or ""
+        self._staged.excerpts += [
+            Excerpt(
+                path=path,
+                first_row=first_row,
+                rows=rows.replace_schema_metadata(None),
+                is_whole=is_whole,
+            )
+            for first_row, rows in kept
+        ]
+
     def _hand_over(self, table: pa.Table) -> None:
+        self._typed.wait()
         self._profiler().add(table)
         if self._feed is not None:
             self._feed.put(table)
@@ -258,6 +330,7 @@ class Inspector:
                 if schema.equals(other):
                     return no
             known.append(schema)
+            self._reading.saw(schema.names)
             return len(known) - 1
 
     def _profiler(self) -> Profiler:
@@ -287,19 +360,23 @@ def stage(
     store: Store,
     wanted: Sequence[Wanted],
     folder: Path,
-    profile_as: Callable[[Path], tuple[Profiled, ...]],
+    reading: ParquetRows,
+    profile_as: ProfileAs | None = None,
     progress: Callable[[int, int], None] = lambda objects, size: None,
     feed: Feed | None = None,
 ) -> Staged:
     """Fetch all objects and decode each of them; nothing is raised for a single bad object.
 
-    `profile_as` is called once, with the first file that arrived, and says how columns are typed.
+    `profile_as` is called once, with the first file that arrived, and says how columns are typed;
+    without it, nothing is profiled.
     `progress` receives (objects, bytes) as they arrive. `feed` receives the decoded rows; it is
     void where an object has not come or has other columns.
     """
     count = len(wanted)
     staged = Staged(wanted=wanted, paths=[None] * count, rows=[0] * count, schema_nos=[-1] * count)
-    inspector = Inspector(staged, os.cpu_count() or 2, feed)
+    staged.reading = reading
+    reading.expect(wanted)
+    inspector = Inspector(staged, reading, os.cpu_count() or 2, profile_as, feed)
     in_memory_below = SMALL_BYTES if feed is not None and are_tiny(wanted) else 0
     try:
         for fetched in store.fetch(wanted, folder, in_memory_below=in_memory_below):
@@ -310,32 +387,24 @@ def stage(
                 staged.pack = staged.pack or Pack(folder / "pack")
                 staged.pack.add(index, body)
             if fetched.error is not None or path is None:
-                _note(staged, wanted[index], fetched.error)
+                note(staged, wanted[index], fetched.error)
                 if feed is not None:
                     feed.void()
                 continue
             staged.paths[index] = path
-            if not staged.profiled:
-                staged.unpack([path])
-                staged.profiled = _guess(profile_as, Path(path))
+            if wanted[index].keyed:
+                reading.keyed[path] = wanted[index].keyed
+            inspector.look(path)
             inspector.submit(index, path if body is None else body)
             progress(1, wanted[index].size_bytes)
     finally:
         inspector.finish()
     # DuckDB looks at some files in any case
-    staged.unpack({*staged.sample(), *staged.read_twice()})
+    staged.unpack({*staged.sample(), *(excerpt.path for excerpt in staged.excerpts)})
     return staged
 
 
-def _guess(profile_as: Callable[[Path], tuple[Profiled, ...]], path: Path) -> tuple[Profiled, ...]:
-    """A first file that cannot be read is named by its decoding; the next one says the types."""
-    try:
-        return profile_as(path)
-    except ObjectUnreadable:
-        return ()
-
-
-def _note(staged: Staged, wanted: Wanted, error: Exception | None) -> None:
+def note(staged: Staged, wanted: Wanted, error: Exception | None) -> None:
     if isinstance(error, StoreError):
         staged.failed_store = staged.failed_store or error
     message = error.message if isinstance(error, CompactorError) else str(error)
@@ -352,14 +421,26 @@ def profile_again(staged: Staged, columns: Sequence[Profiled]) -> dict[int, Colu
     """Profile some columns of the staged files anew, after their types have changed."""
     names = [column.name for column in columns]
     profiler = Profiler(columns)
-    for index in range(len(staged.wanted)):
-        source = staged.source(index)
-        if source is None:
-            continue
-        with pq.ParquetFile(source, page_checksum_verification=True) as file:
-            present = [name for name in names if name in file.schema_arrow.names]
-            if not present:
-                continue
-            for group in range(file.metadata.num_row_groups):
-                profiler.add(file.read_row_group(group, columns=present, use_threads=True))
+    for table in _tables(staged, names):
+        present = [name for name in names if name in table.schema.names]
+        if present:
+            profiler.add(table.select(present))
     return profiler.result()
+
+
+def _tables(staged: Staged, names: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the rows of all files, of Parquet only some columns."""
+    reading = staged.reading
+    if not isinstance(reading, ParquetRows):
+        for file in staged.files:
+            yield from reading.decode(Path(file))
+        return
+    for index, path in enumerate(staged.paths):
+        source = staged.source(index)
+        if source is None or path is None:
+            continue
+        with pq.ParquetFile(source, page_checksum_verification=True) as parquet:
+            present = [name for name in names if name in parquet.schema_arrow.names]
+            for group in range(parquet.metadata.num_row_groups):
+                table = parquet.read_row_group(group, columns=present, use_threads=True)
+                yield reading.complete(table, path)

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -25,6 +26,69 @@ FILE_NAME = "compactor source file"
 def open_source(connection: duckdb.DuckDBPyConnection, *, by_name: bool) -> None:
     """Define the macro staged(files), for equal or for differing columns."""
     connection.execute(query("compact/staged_by_name" if by_name else "compact/staged"))
+
+
+def open_keyed_parquet(
+    connection: duckdb.DuckDBPyConnection,
+    keyed: Mapping[str, Sequence[tuple[str, str | None]]],
+    added: Sequence[str],
+) -> None:
+    """Define the macro staged(files) for Parquet files whose keys add columns."""
+    connection.execute(query("compact/staged_files"))
+    add_keyed(connection, keyed, added)
+
+
+def add_keyed(
+    connection: duckdb.DuckDBPyConnection,
+    keyed: Mapping[str, Sequence[tuple[str, str | None]]],
+    added: Sequence[str],
+) -> None:
+    """Define the macro staged(files): rows of staged_files(files), and what their keys add.
+
+    `keyed` holds (column, value) by path; `added` are the columns wanted, in their order.
+    """
+    values = {name: [dict(pairs).get(name) for pairs in keyed.values()] for name in added}
+    table = {"file_name": pa.array(list(keyed), pa.string())}
+    table |= {f"v{no}": pa.array(values[name], pa.string()) for no, name in enumerate(added)}
+    connection.register("keyed_files", pa.table(table))
+    rows = exp.Anonymous(this="staged_files", expressions=[exp.column("files")])
+    # a function takes an alias as a table only
+    base = exp.alias_(exp.Table(this=rows), "base", table=True)
+    select = (
+        exp.select(
+            "base.*",
+            *[
+                exp.alias_(exp.column(f"v{no}", table="k"), f"compactor key {no}", quoted=True)
+                for no in range(len(added))
+            ],
+        )
+        .from_(base)
+        .join(
+            exp.alias_(exp.Table(this=exp.to_identifier("keyed_files")), "k", table=True),
+            on=exp.EQ(
+                this=exp.column("file_name", table="k"),
+                expression=exp.column(FILE_NAME, table="base", quoted=True),
+            ),
+            join_type="left",
+        )
+    )
+    define_macro(connection, "staged", select)
+
+
+def define_macro(connection: duckdb.DuckDBPyConnection, name: str, select: exp.Expression) -> None:
+    """Define a temporary table macro of one parameter, `files`."""
+    statement = _macro().copy()
+    statement.set("expression", select)
+    named = statement.find(exp.UserDefinedFunction)
+    assert named is not None
+    named.set("this", exp.to_identifier(name))
+    connection.execute(statement.sql(dialect="duckdb"))
+
+
+@functools.cache
+def _macro() -> exp.Expression:
+    parsed: exp.Expression = exp.maybe_parse(query("compact/macro"), dialect="duckdb")
+    return parsed
 
 
 def use_decoded(

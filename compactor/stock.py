@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from . import detect, lake, plan, scan
+from . import detect, lake, peek, plan, scan
 from .config import Config, parse_retain
 from .model import Plan
 from .places import Stores
 from .progress import warning
+from .read_options import read_options
 
 MAX_SAMPLED_SUSPECTS = 500
 """Above this, the footers of suspected duplicates are not looked at: most will be covered."""
@@ -37,21 +38,27 @@ def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
     """Scan, detect and plan; `folder` is scratch and keeps the assigned listing."""
     memory = config.limits.memory_bytes() // 2
     inventory = scan.scan(stores.sources, folder)
-    detected = detect.detect(inventory, folder, now, memory_bytes=memory)
+    options, told = read_options(config, now)
+    detected = detect.detect(inventory, folder, now, options=options, memory_bytes=memory)
+    detected = replace(detected, findings=(*detected.findings, *told))
     _warn_of_unused(config, detected)
     prior = lake.progress(
         (key for page in stores.lake.list(lake.RUNS) for key in page.column("key").to_pylist()),
         config.archive.url if config.archive else None,
     )
-    options = _plan_options(config)
+    shape = _plan_options(config)
     adoptable = frozenset(prior.adoptable)
-    todo = plan.plan(detected, {}, options, prior.done, adoptable, memory_bytes=memory)
+    todo = plan.plan(detected, {}, shape, prior.done, adoptable, memory_bytes=memory)
     if any(table.action in ("compact", "decide") for table in todo.tables):
         suspects = sum(1 for table in todo.tables if table.action == "decide")
         wanted = {"compact"} if suspects > MAX_SAMPLED_SUSPECTS else {"compact", "decide"}
-        open_tables = {table.table_no for table in todo.tables if table.action in wanted}
-        samples = scan.sample(stores.sources, detected.assigned, open_tables)
-        todo = plan.plan(detected, samples, options, prior.done, adoptable, memory_bytes=memory)
+        open_tables = [table for table in todo.tables if table.action in wanted]
+        parquet = {table.table_no for table in open_tables if table.read_as is None}
+        text = [table for table in open_tables if table.read_as is not None]
+        samples = scan.sample(stores.sources, detected.assigned, parquet) if parquet else {}
+        if text:
+            samples |= peek.peek(stores.sources, detected.assigned, text)
+        todo = plan.plan(detected, samples, shape, prior.done, adoptable, memory_bytes=memory)
     return Stock(detected, todo, inventory.control, prior)
 
 

@@ -391,13 +391,15 @@ def day(rule: Rule | None, grain: Grain, timezone: str) -> exp.Expression:
     """Return the partition day of a row (DATE), NULL where it has no usable date.
 
     Usable is a finite date of the years 1 to 9999. Coarser grains give the first day of the month
-    or year.
+    or year. A number is a moment: seconds, milliseconds or microseconds since 1970, see `_moment`.
     """
     if rule is None or grain == "none":
         return exp.cast(exp.null(), "DATE", dialect="duckdb")
     typed: exp.Expression
     zoned = "with time zone" in f"{rule.target} {rule.source_type}".lower()
-    if rule.target == "VARCHAR":
+    if (number := _number(rule)) is not None:
+        typed, zoned = _moment(number), True
+    elif rule.target == "VARCHAR":
         # TRY_CAST reads `0044-03-15 01:00:00 BC` as a year of our era
         parsed = _to(_source(rule), "TIMESTAMPTZ" if zoned else "TIMESTAMP", attempt=True)
         typed = exp.Case().when(exp.not_(_call("suffix", _source(rule), "BC")), parsed)
@@ -410,6 +412,39 @@ def day(rule: Rule | None, grain: Grain, timezone: str) -> exp.Expression:
         truncated = _call("date_trunc", grain, date)
         date = exp.TryCast(this=truncated, to=exp.DataType.build("DATE", dialect="duckdb"))
     return exp.Case().when(_in_years(date, "DATE"), date.copy())
+
+
+def _number(rule: Rule) -> exp.Expression | None:
+    """Return a column's whole numbers, also of kept text; None if it is not one of numbers."""
+    if rule.target == "VARCHAR":
+        if _TEXT_TO.get(rule.source_type.lower().strip()) != "decimal":
+            return None
+        return _call("floor", _to(_source(rule), "DECIMAL(38,6)", attempt=True))
+    if rule.target in ("FLOAT", "DOUBLE") or rule.target.startswith("DECIMAL"):
+        return _call("floor", exp.column(rule.scratch_name))
+    if rule.target in _WHOLE:  # these as they are: `floor` makes DOUBLE of them
+        return exp.column(rule.scratch_name)
+    return None
+
+
+_EPOCH_UNITS = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
+"""Magnitude up to which a number counts seconds, milliseconds, microseconds; microseconds of each.
+All three end in the year 5138. Milliseconds and microseconds of before 1973-03-03 cannot be told
+from the next larger unit, and are taken for it."""
+
+
+def _moment(number: exp.Expression) -> exp.Expression:
+    """Return the instant (TIMESTAMPTZ) that a number of some unit since 1970 means, else NULL."""
+    whole = _to(number, "BIGINT", attempt=True)
+    case = exp.Case()
+    for below, micros in _EPOCH_UNITS:
+        near = exp.Between(
+            this=whole.copy(),
+            low=exp.Literal.number(1 - below),
+            high=exp.Literal.number(below - 1),
+        )
+        case = case.when(near, exp.Mul(this=whole.copy(), expression=exp.Literal.number(micros)))
+    return _call("make_timestamptz", case)
 
 
 def row_hashes(names: Sequence[str]) -> tuple[exp.Expression, exp.Expression]:

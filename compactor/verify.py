@@ -19,10 +19,10 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 from sqlglot import exp
 
 from . import staged_rows, types
+from .feed import Excerpt
 from .model import HIVE_NULL, Check, CheckStatus, Grain
 from .profile import (
     ColumnProfile,
@@ -33,6 +33,7 @@ from .profile import (
 from .scratch import file_sha256
 from .second_engine import output_columns, scan_written
 from .sql import query, rows
+from .store.interface import Wanted
 from .types import Rule
 
 Fingerprint = tuple[int, int]
@@ -52,6 +53,15 @@ class Side:
 
 
 @dataclass(slots=True)
+class Declared:
+    """Objects of which the export says something, and those that are as it says."""
+
+    digests: int = 0
+    tags: int = 0
+    same_tags: int = 0
+
+
+@dataclass(slots=True)
 class Evidence:
     """Everything that was counted while one table went through; grows chunk by chunk."""
 
@@ -61,6 +71,9 @@ class Evidence:
     decoded_once: bool = False
     """DuckDB took over rows that pyarrow had decoded, instead of reading the objects itself."""
     declared_rows: int | None = None
+    is_text: bool = False
+    """Rows of the source were counted without a parser: it has no footers."""
+    declared: Declared = field(default_factory=lambda: Declared())
     source: Side = field(default_factory=Side)
     written: Side = field(default_factory=Side)
     source_profiles: dict[int, ColumnProfile] = field(default_factory=dict)
@@ -69,8 +82,8 @@ class Evidence:
     stored_rows: int = 0
     lossy: dict[int, int] = field(default_factory=dict)
     """Rows in which the round trip of a column failed, by column number."""
-    read_twice: list[tuple[int, str, str]] = field(default_factory=list)
-    """(objects, fingerprint of their rows as pyarrow and as DuckDB decode them)"""
+    read_twice: list[tuple[str, str, str]] = field(default_factory=list)
+    """(what was read, fingerprint of its rows as pyarrow and as DuckDB decode them)"""
     digests: list[tuple[str, str, str | None, str]] = field(default_factory=list)
     """(partition, expected sha256, sha256 the store keeps, sha256 of the bytes read back)"""
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -87,36 +100,57 @@ class Evidence:
 
 def compare_readers(
     connection: duckdb.DuckDBPyConnection,
-    rules: Sequence[Rule],
-    files: Sequence[str],
+    excerpts: Sequence[Excerpt],
     evidence: Evidence,
 ) -> None:
-    """Let pyarrow and DuckDB decode some objects, and hash the rows of both.
+    """Let DuckDB decode what pyarrow has decoded of some objects, and hash the rows of both.
 
     For tables whose rows were decoded once only: damage shows in pyarrow's checksums, a reader that
     reads wrongly shows here.
     """
-    hashed = staged_rows.hashed_rows(rules, types.day(None, "none", "UTC")).subquery("hashed")
-    sums = exp.select(
-        exp.Count(this=exp.Star()),
-        exp.Sum(this=exp.column("h1")),
-        exp.Sum(this=exp.column("h2")),
-    )
-    sql = sums.from_(hashed).sql(dialect="duckdb")
+    whole = [excerpt for excerpt in excerpts if excerpt.is_whole]
+    parts = [[excerpt] for excerpt in excerpts if not excerpt.is_whole]
+    for together in filter(None, [whole, *parts]):
+        paths = list(dict.fromkeys(excerpt.path for excerpt in together))
+        decoded = pa.concat_tables([excerpt.rows for excerpt in together])
+        first = together[0].first_row
+        count = None if together is whole else decoded.num_rows
+        about = f"{len(paths)} objects of the source"
+        if count is not None:
+            about = f"rows {first + 1} to {first + count} of an object of the source"
+        staged_rows.open_source(connection, by_name=False)
+        by_duckdb = _fingerprint(connection, decoded.column_names, paths, first, count)
+        staged_rows.use_decoded(connection, decoded)
+        by_pyarrow = _fingerprint(connection, decoded.column_names, paths, 0, None)
+        evidence.read_twice.append((f"{about}, decoded twice", by_pyarrow, by_duckdb))
 
-    def fingerprint() -> str:
-        rows, one, two = connection.execute(sql, {"files": list(files)}).fetchall()[0]
-        return f"{rows} rows, {int(one or 0):x}-{int(two or 0):x}"
 
-    staged_rows.open_source(connection, by_name=False)
-    by_duckdb = fingerprint()
-    staged_rows.use_decoded(connection, pa.concat_tables([_decoded(path) for path in files]))
-    evidence.read_twice.append((len(files), fingerprint(), by_duckdb))
-
-
-def _decoded(path: str) -> pa.Table:
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        return file.read()
+def _fingerprint(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Sequence[str],
+    files: Sequence[str],
+    first: int,
+    count: int | None,
+) -> str:
+    """Count and hash rows as they are delivered: `count` of them from `first` on, else all."""
+    names = [f"s{number}" for number in range(len(columns))]
+    delivered = exp.select(
+        *[
+            exp.alias_(exp.column(column, quoted=True), name)
+            for column, name in zip(columns, names, strict=True)
+        ]
+    ).from_(exp.Anonymous(this="staged", expressions=[exp.Placeholder(this="files")]))
+    parameters: dict[str, object] = {"files": list(files)}
+    if count is not None:
+        delivered = delivered.limit(exp.Placeholder(this="count")).offset(
+            exp.Placeholder(this="first")
+        )
+        parameters |= {"first": first, "count": count}
+    one, two = types.row_hashes(names)
+    sums = exp.select(exp.Count(this=exp.Star()), exp.Sum(this=one), exp.Sum(this=two))
+    sql = sums.from_(delivered.subquery("delivered")).sql(dialect="duckdb")
+    rows, first_sum, second_sum = connection.execute(sql, parameters).fetchall()[0]
+    return f"{rows} rows, {int(first_sum or 0):x}-{int(second_sum or 0):x}"
 
 
 # --- 1. DuckDB reads the written files ------------------------------------------------------------
@@ -268,6 +302,17 @@ def read_stored(
     evidence.merge_profiles("stored", profiles)
 
 
+# --- what the export says of its objects --------------------------------------------------------
+
+
+def count_declared(wanted: Sequence[Wanted], same_tags: int, declared: Declared) -> None:
+    """Count the objects of which the export says something; digests were compared on arrival."""
+    said = [item.declared for item in wanted if item.declared is not None]
+    declared.digests += sum(one.md5 is not None for one in said)
+    declared.tags += sum(one.etag is not None for one in said)
+    declared.same_tags += same_tags
+
+
 # --- 3. compare -----------------------------------------------------------------------------------
 
 
@@ -312,12 +357,15 @@ def _row_totals(evidence: Evidence) -> Iterable[Check]:
             "declared_rows", "table", evidence.declared_rows, total, "export tool; rows read"
         )
     yield _equal(
-        "footer_rows",
+        "line_rows" if evidence.is_text else "footer_rows",
         "table",
         evidence.footer_rows,
         total,
-        f"Parquet footers of the source (pyarrow); {taken}",
+        f"rows of the source counted without a parser; {taken}"
+        if evidence.is_text
+        else f"Parquet footers of the source (pyarrow); {taken}",
     )
+    yield from _declared_objects(evidence.declared)
     yield _equal(
         "second_engine",
         "rows of the source",
@@ -325,13 +373,13 @@ def _row_totals(evidence: Evidence) -> Iterable[Check]:
         total,
         f"source pages decoded with checksums (pyarrow); {taken}",
     )
-    for objects, by_pyarrow, by_duckdb in evidence.read_twice:
+    for what, by_pyarrow, by_duckdb in evidence.read_twice:
         yield _equal(
             "second_engine",
-            f"{objects} objects of the source, decoded twice",
+            what,
             by_pyarrow,
             by_duckdb,
-            "decoded with checksums by pyarrow; decoded by DuckDB; typed and hashed by DuckDB",
+            "decoded with checksums by pyarrow; decoded by DuckDB; hashed by DuckDB",
         )
     yield _equal(
         "second_engine",
@@ -340,6 +388,28 @@ def _row_totals(evidence: Evidence) -> Iterable[Check]:
         evidence.stored_rows,
         "source (DuckDB); bytes read back from the lake (Polars)",
     )
+
+
+def _declared_objects(declared: Declared) -> Iterable[Check]:
+    if declared.digests:
+        yield _equal(
+            "declared_md5",
+            "table",
+            f"{declared.digests} objects",
+            f"{declared.digests} objects",
+            "MD5 in the export's manifest; bytes that were fetched (one that differs fails the "
+            "table)",
+        )
+    if declared.tags:
+        yield Check(
+            name="declared_etag",
+            subject="table",
+            expected=f"{declared.tags} objects",
+            actual=f"{declared.same_tags} objects",
+            status="pass" if declared.same_tags == declared.tags else "not_verified",
+            source="ETag in the export's manifest; ETag in the listing, or computed from the bytes "
+            "that were fetched, as S3 does for an upload in one part",
+        )
 
 
 def _name(value: str) -> str:

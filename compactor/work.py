@@ -13,7 +13,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from .store.interface import Wanted
 
 
 class Work:
-    """The tables of one run; `folder` is its scratch."""
+    """The tables of one run; `folder` is its scratch, which `aside` clears of finished tables."""
 
     def __init__(
         self,
@@ -47,8 +47,10 @@ class Work:
         folder: Path,
         show: Progress,
         clock: Callable[[], datetime],
+        aside: Executor,
     ) -> None:
         self._config = config
+        self._aside = aside
         self._ledger = ledger
         self._folder = folder
         self._show = show
@@ -175,7 +177,7 @@ class Work:
         if result is not None:
             self._ledger.results[table.task_id] = result
             self._show.table(table.table, result.status, rows=result.output_rows)
-        shutil.rmtree(scratch, ignore_errors=True)
+        self._aside.submit(shutil.rmtree, scratch, ignore_errors=True)
 
     def _compact(self, table: PlanTable, first: Coming | None) -> Outcome:
         own = self._config.table(table.database, table.table)

@@ -13,6 +13,7 @@ import boto3
 import botocore.loaders
 import botocore.session
 import pytest
+from commands import command  # noqa: F401 (a fixture)
 
 from compactor.seaweed import SeaweedServer
 

@@ -248,7 +248,7 @@ class Place:
 
     def run(self, **options: Any) -> pipeline.Done:
         self.proxy.forget()
-        return pipeline.run(self.config, write_report=report.html, **options)
+        return pipeline.run(self.config, load_report=lambda: report.html, **options)
 
     def command(self, *arguments: str, code: str = "") -> list[str]:
         """Return the command line; with `code`, that is done before the command begins."""

@@ -8,62 +8,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import make_exports as make
 import pytest
+from commands import Command, Said
 
 from compactor import __version__, cli, pipeline, progress
 from compactor.config import load_config
 from compactor.errors import CompactorError, SignatureError, StoreError, VerificationFailed
 
 GOLDEN = Path(__file__).parent / "golden"
-COMMANDS = ("scan", "plan", "run", "report", "init", "demo")
+COMMANDS = ("scan", "plan", "run", "reconcile", "report", "init", "demo")
 SECRET = "SECRET-VALUE-OF-A-ROW"
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.err.splitlines()]
-
-
-Command = Callable[..., Said]
-
-
-@pytest.fixture
-def command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Command]:
-    """Call the entry point as the shell does."""
-    log = logging.getLogger("compactor")
-    before = (log.handlers[:], log.level, log.propagate)
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("TERMINAL_WIDTH", "100")
-
-    def call(*arguments: str | Path) -> Said:
-        monkeypatch.setattr(sys, "argv", ["compactor", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        said = capsys.readouterr()
-        return Said(int(left.value.code or 0), said.out, said.err)
-
-    yield call
-    log.handlers[:], level, log.propagate = before
-    log.setLevel(level)
 
 
 def configure(folder: Path, root: Path) -> Path:

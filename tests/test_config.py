@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ from pydantic_core import PydanticUndefined
 from compactor.config import (
     ArchiveConfig,
     Config,
+    DmsConfig,
     TableConfig,
     example,
     load_config,
     parse_config,
     parse_retain,
+    parse_settle,
     parse_size,
+    place_below,
 )
 from compactor.errors import ConfigError
 
@@ -60,10 +64,17 @@ def test_the_example_shows_every_key_of_every_section(section: str) -> None:
 
 @pytest.mark.parametrize("section", [name for name in sections() if name != "tables"])
 def test_what_the_example_shows_is_the_default(section: str) -> None:
-    shown = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))[section]
+    shown = sections()[section].model_validate(
+        tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))[section]
+    )
     for name, field in sections()[section].model_fields.items():
         if field.default is not PydanticUndefined:
-            assert shown[name] == field.default, name
+            assert getattr(shown, name) == field.default, name
+
+
+def test_the_example_shows_every_key_about_dms() -> None:
+    shown = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))["source"]["dms"]
+    assert set(shown) == set(DmsConfig.model_fields)
 
 
 def test_the_example_names_every_section() -> None:
@@ -101,6 +112,7 @@ def test_a_folder_in_place_of_a_file_is_a_configuration_error(tmp_path: Path) ->
         ({"archive": {"url": "s3://a/", "retian": "7y"}}, "archive.retian", "retain"),
         ({"tables": {"shop.public.a": {"sort": []}}}, "tables.shop.public.a.sort", "sort_by"),
         ({"source": {"urls": ["x"], "url": "y"}}, "source.url", "urls"),
+        ({"source": {"urls": ["x"], "dms": {"folder": []}}}, "source.dms.folder", "folders"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_one_that_was_meant(
@@ -167,6 +179,55 @@ def test_a_size_without_a_clear_unit_is_refused(text: str) -> None:
 )
 def test_periods_are_read(text: str, period: tuple[int, str]) -> None:
     assert parse_retain(text) == period
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("15m", 900), ("24h", 86_400), (" 1 h ", 3600), ("0s", 0)]
+)
+def test_times_to_wait_are_read_in_seconds_minutes_and_hours(text: str, seconds: int) -> None:
+    assert parse_settle(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "15", "m", "15 min", "-1m", "1.5h", "1d", "9000h", "1h30m"])
+def test_a_time_to_wait_without_a_clear_unit_is_refused(text: str) -> None:
+    assert "source.settle" in problems(source={"urls": ["x"], "settle": text})
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("s3://acme/in/", (0, "")),
+        ("s3://acme/in", (0, "")),
+        ("s3://acme/in/a/b", (0, "a/b/")),
+        ("s3://acme/in/a/b//", (0, "a/b/")),
+        ("s3://acme/inbox/", None),
+        ("s3://acme/", None),
+        ("s3://other/in/a/", None),
+        ("exports/a", (1, "a/")),
+        ("./exports", (1, "")),
+        ("exports/../exports/a/", (1, "a/")),
+        ("exports2", None),
+    ],
+)
+def test_a_folder_is_found_in_the_source_that_holds_it(
+    place: str, expected: tuple[int, str] | None
+) -> None:
+    assert place_below(["s3://acme/in", "exports/"], place) == expected
+
+
+@pytest.mark.parametrize("given", [{"files": ["s3://b/x/"]}, {"dms": {"folders": ["s3://b/x/"]}}])
+def test_a_folder_outside_of_every_source_is_refused(given: dict[str, Any]) -> None:
+    told = problems(source={"urls": ["s3://a/"], **given})
+    assert "s3://b/x/ does not lie in any of the urls" in told
+    parse_config({**NEEDED, "source": {"urls": ["s3://a/", "s3://b/"], **given}})
+
+
+def test_what_is_no_task_is_refused() -> None:
+    arn = "arn:aws:dms:us-east-1:111122223333:task:EXAMPLE"
+    parse_config({**NEEDED, "source": {"urls": ["x"], "dms": {"task_arns": [arn]}}})
+    for wrong in ("EXAMPLE", arn.replace("task", "rep"), arn.replace("dms", "rds"), f"{arn}:x"):
+        told = problems(source={"urls": ["x"], "dms": {"task_arns": [wrong]}})
+        assert "source.dms.task_arns" in told
 
 
 @pytest.mark.parametrize("text", ["", "0d", "7", "y", "7 years", "-1y", "1.5y", "7Y", "6m", "7y1d"])

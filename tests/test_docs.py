@@ -46,8 +46,12 @@ def finding_kinds() -> set[str]:
                     r"[Ff]inding|_tell$", ast.unparse(func)
                 ):
                     found |= _texts(first)
-                case ast.keyword(arg="kind", value=value):
-                    found |= _texts(value)
+                case ast.Call(func=ast.Name(id="Field")):
+                    pass  # a column's kind, not a finding's
+                case ast.Call(keywords=keywords):
+                    for keyword in keywords:
+                        if keyword.arg == "kind":
+                            found |= _texts(keyword.value)
                 case _:
                     pass
     return {kind for kind in found if re.fullmatch(r"[a-z]+(_[a-z]+)+", kind)}

@@ -30,8 +30,9 @@ from lines import (
     touch_new,
 )
 
-from compactor import compact, feed, lake, pipeline, stage, verify
+from compactor import compact, feed, lake, pipeline, stage
 from compactor.errors import SourceError
+from compactor.feed import Excerpt
 from compactor.model import Plan, TableResult, to_json
 from compactor.sample_exports import Column, Layout, RdsExport
 
@@ -426,18 +427,54 @@ def test_a_reader_that_reads_wrongly_fails_the_table(
 ) -> None:
     line = Line(tmp_path)
     _write(line, _events(1_040, days=3), files=520)
-    decoded = verify._decoded
-    monkeypatch.setattr(
-        verify,
-        "_decoded",
-        lambda path: decoded(path).set_column(0, "id", pa.array([7, 7], pa.int64())),
-    )
+
+    def wrong(*, rows: pa.Table, **others: Any) -> Excerpt:
+        return Excerpt(rows=rows.set_column(0, "id", pa.array([7, 7], pa.int64())), **others)
+
+    monkeypatch.setattr(stage, "Excerpt", wrong)
     done = line.run(compact={"grain": "day"})
     (table,) = done.result.tables
     assert (table.status, done.exit_code) == ("failed", 5)
     assert [c.subject for c in table.checks if c.status == "fail"] == [
         "31 objects of the source, decoded twice"
     ]
+
+
+def _excerpts_of_one_object(line: Line, monkeypatch: pytest.MonkeyPatch) -> TableResult:
+    """Run a table of one object, of which each second batch of 1,000 rows is decoded twice."""
+    _write(line, _events(4_500, days=3), files=1)
+    (source,) = (path for path in line.source.rglob("*.parquet"))
+    monkeypatch.setattr(stage, "READ_TWICE_BYTES", source.stat().st_size // 2 + 1)
+    monkeypatch.setattr(stage, "BATCH_ROWS", 1_000)
+    (table,) = _once(line, monkeypatch).result.tables
+    return table
+
+
+def test_of_a_large_object_both_readers_decode_rows_spread_over_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = _excerpts_of_one_object(Line(tmp_path), monkeypatch)
+    found = {c.subject: c for c in table.checks if "decoded twice" in c.subject}
+    assert {
+        (subject, check.status, check.expected.split(",")[0]) for subject, check in found.items()
+    } == {
+        ("rows 1 to 1000 of an object of the source, decoded twice", "pass", "1000 rows"),
+        ("rows 2001 to 3000 of an object of the source, decoded twice", "pass", "1000 rows"),
+        ("rows 4001 to 4500 of an object of the source, decoded twice", "pass", "500 rows"),
+    }
+    assert len({check.expected for check in found.values()}) == 3
+
+
+def test_rows_of_another_place_in_an_object_fail_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(*, first_row: int, **others: Any) -> Excerpt:
+        return Excerpt(first_row=max(0, first_row - 1), **others)
+
+    monkeypatch.setattr(stage, "Excerpt", wrong)
+    table = _excerpts_of_one_object(Line(tmp_path), monkeypatch)
+    assert table.status == "failed"
+    assert len([check for check in table.checks if check.status == "fail"]) == 2
 
 
 # --- loaded while being staged --------------------------------------------------------------------

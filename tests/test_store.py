@@ -192,6 +192,26 @@ def test_tails_are_the_last_bytes_of_each_object(store: Store) -> None:
     }
 
 
+def test_head_gives_the_first_bytes_and_all_of_a_smaller_object(store: Store) -> None:
+    bodies = {key: f"{number}-{key}".encode() for number, key in enumerate(ODD_KEYS)}
+    for key, body in (bodies | {"none": b""}).items():
+        put(store, key, body)
+
+    for want in wanted(store):
+        body = bodies.get(want.key, b"")
+        assert store.head(want, 3) == body[:3]
+        assert store.head(want, 4096) == body
+
+
+def test_head_of_a_changed_object_raises_changed(store: Store) -> None:
+    put(store, "k", b"first content")
+    (asked,) = wanted(store)
+    put(store, "k", b"other content, longer")
+
+    with pytest.raises(Changed, match="k"):
+        store.head(asked, 4)
+
+
 def test_tails_of_a_changed_object_raise_changed(store: Store) -> None:
     put(store, "k", b"first content")
     asked = wanted(store)

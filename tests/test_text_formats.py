@@ -342,12 +342,14 @@ def test_malformed_csv_is_told_with_its_line(
     folder: Path, content: bytes, line: int, what: str, before: int
 ) -> None:
     head, _, rest = content.partition(b"\n")
-    many = before // 10
+    many = before // 10 if line > 1 else 0
     filler = (b",".join([b"x"] * (head.count(b",") + 1)) + b"\n") * many
-    if filler and line == 1:
-        pytest.skip("the header is in the first block")
+    line = line + many
     said = refused(CSV, folder, head + b"\n" + filler + rest)
-    assert said.startswith(f"line {line + many}: {what}")
+    assert said.startswith(f"line {line}: {what}")
+    with pytest.raises(Malformed) as caught:  # before DuckDB can stumble over it
+        CSV.convert(folder / "00000000.object", folder / "ready", PLAIN)
+    assert str(caught.value) == said
 
 
 def test_a_record_that_never_ends_is_refused_before_it_fills_the_memory(folder: Path) -> None:
@@ -364,6 +366,7 @@ def test_long_records_within_the_limit_are_read(
     assert [len(value) for _, value in found.rows] == [1, size]
 
 
+@pytest.mark.slow
 def test_records_are_not_broken_where_buffers_meet(
     connection: duckdb.DuckDBPyConnection, folder: Path
 ) -> None:
@@ -724,7 +727,7 @@ def written_by_python(
     return "".join(line + line_end for line in lines).encode()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(
     tables=st.lists(csv_tables(), min_size=1, max_size=3),
     delimiter=st.sampled_from(",;\t|"),
@@ -783,7 +786,7 @@ def json_items(draw: st.DrawFn) -> str:
     return "{" + ", ".join(members) + "}"
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(objects=st.lists(st.lists(json_items(), max_size=5), min_size=1, max_size=3))
 def test_any_objects_are_read_alike(objects: list[list[str]]) -> None:
     contents = ["\n".join(items).encode() for items in objects]

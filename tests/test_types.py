@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -152,13 +154,14 @@ def test_a_decimal_has_the_declared_width_only_where_that_can_hold_it() -> None:
     assert rule.target == "DECIMAL(38,2)"
 
 
-def days(rule: Rule | None, grain: Grain, zone: str, values: list[str | None]) -> list[date | None]:
+def days(rule: Rule | None, grain: Grain, zone: str, values: list[Any]) -> list[date | None]:
     with connect() as connection:
         typed = types.value(rule).sql(dialect="duckdb") if rule else "NULL"
         select = " ".join(
             (
                 *("SELECT", types.day(rule, grain, zone).sql(dialect="duckdb")),
-                *("FROM (SELECT s0,", typed, "AS c0 FROM (SELECT unnest($1) AS s0))"),
+                *("FROM (SELECT s0,", typed, "AS c0 FROM (SELECT unnest($1)"),
+                *("::", rule.read_type if rule else "VARCHAR", "AS s0))"),
             )
         )
         return [row[0] for row in connection.execute(select, [values]).fetchall()]
@@ -183,6 +186,68 @@ def test_an_instant_is_filed_under_the_day_of_the_configured_zone() -> None:
     assert days(rule, "day", "Europe/Berlin", values) == [date(2024, 3, 6), date(2024, 7, 6)]
     plain = chosen("VARCHAR", "timestamp without time zone")
     assert days(plain, "day", "Europe/Berlin", ["2024-03-05 23:30:00"]) == [date(2024, 3, 5)]
+
+
+_MOMENT = 1_709_681_400  # 2024-03-05 23:30:00 UTC
+
+
+@pytest.mark.parametrize(
+    ("read_type", "source_type", "values"),
+    [
+        ("BIGINT", "", [_MOMENT, _MOMENT * 10**3, _MOMENT * 10**6, None, 0, -1]),
+        ("DECIMAL(38,0)", "numeric", [_MOMENT, _MOMENT * 10**3, _MOMENT * 10**6, None, 0, -1]),
+        (
+            "DECIMAL(38,3)",
+            "",
+            [
+                Decimal(f"{_MOMENT}.999"),
+                Decimal(_MOMENT * 10**3),
+                Decimal(_MOMENT * 10**6),
+                None,
+                Decimal("0.5"),
+                Decimal("-0.5"),
+            ],
+        ),
+    ],
+)
+def test_a_number_is_filed_as_a_moment_of_the_unit_that_its_size_tells(
+    read_type: str, source_type: str, values: list[Any]
+) -> None:
+    rule = chosen(read_type, source_type)
+    shown = [date(2024, 3, 5)] * 3
+    assert days(rule, "day", "UTC", values) == [*shown, None, date(1970, 1, 1), date(1969, 12, 31)]
+    assert days(rule, "day", "Europe/Berlin", values)[:3] == [date(2024, 3, 6)] * 3
+    assert days(rule, "month", "UTC", values)[:4] == [date(2024, 3, 1)] * 3 + [None]
+
+
+def test_numbers_become_moments_up_to_the_last_one_of_each_unit() -> None:
+    last = [10**11 - 1, 10**14 - 1, 10**17 - 1]
+    first = [10**11, 10**14]
+    rule = chosen("BIGINT")
+    assert days(rule, "day", "UTC", last) == [date(5138, 11, 16)] * 3
+    assert days(rule, "day", "UTC", first) == [date(1973, 3, 3)] * 2
+    assert days(rule, "day", "UTC", [-one for one in last]) == [None] * 3
+
+
+def test_a_number_that_is_no_moment_has_no_day() -> None:
+    most = (1 << 63) - 1
+    assert days(chosen("BIGINT"), "day", "UTC", [10**17, most, -most - 1]) == [None] * 3
+    huge = [Decimal("9" * 38), Decimal("-" + "9" * 38)]
+    assert days(chosen("DECIMAL(38,0)"), "day", "UTC", huge) == [None] * 2
+    odd = [float("nan"), float("inf"), 1e300, float(_MOMENT)]
+    assert days(chosen("DOUBLE"), "day", "UTC", odd) == [None] * 3 + [date(2024, 3, 5)]
+
+
+def test_numbers_that_kept_their_text_are_filed_all_the_same() -> None:
+    rule = chosen("VARCHAR", "numeric").keep_text(1, ["1E+2"])
+    values = [str(_MOMENT), f"{_MOMENT}000", f"{_MOMENT}.5", "1.7E9", "x", None, "9" * 40]
+    assert days(rule, "day", "UTC", values) == [
+        *[date(2024, 3, 5)] * 3,
+        date(2023, 11, 14),
+        *[None] * 3,
+    ]
+    plain = chosen("VARCHAR", "text")
+    assert days(plain, "day", "UTC", values) == [None] * len(values)
 
 
 @pytest.mark.parametrize("source_type", ["date", "timestamp without time zone"])

@@ -1,14 +1,18 @@
-"""What the formats share on the way from column names to a statement. Pure."""
+"""What the formats share on the way from column names to a statement."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import sqlglot
 from sqlglot import exp
 
 from ..errors import ConfigError
 from .interface import FormatOptions, Survey
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def filled(statement: str, values: Mapping[str, exp.Expression]) -> exp.Expression:
@@ -20,6 +24,14 @@ def filled(statement: str, values: Mapping[str, exp.Expression]) -> exp.Expressi
         return node
 
     return sqlglot.parse_one(statement, dialect="duckdb").transform(put)
+
+
+def create(connection: duckdb.DuckDBPyConnection, statement: exp.Expression, macro: str) -> None:
+    """Define a macro, under another name than the one in its query file."""
+    named = statement.find(exp.UserDefinedFunction)
+    assert named is not None
+    named.set("this", exp.to_identifier(macro))
+    connection.execute(statement.sql(dialect="duckdb"))
 
 
 def known_types(survey: Survey, options: FormatOptions) -> None:

@@ -214,10 +214,22 @@ def _chain(
     yield from more
 
 
+@functools.cache
+def _of_width(delimiter: str, width: int) -> re.Pattern[bytes]:
+    """Return the pattern of as many whole records as there are with so many values."""
+    grammar = grammar_of(delimiter)
+    value = grammar.value.pattern
+    record = b"(?:%b%b){%d}%b" % (value, re.escape(grammar.delimiter), width - 1, value)
+    return re.compile(rb"(?:" + record + rb"\r?\n|\r?\n)*+")
+
+
 def misfit(line: int, block: bytes, width: int, delimiter: str) -> Malformed | None:
     """Return the error for the first record that has another number of values."""
     grammar = grammar_of(delimiter)
-    place = 0
+    fitting = _of_width(delimiter, width).match(block)
+    assert fitting is not None
+    place = fitting.end()
+    line += block.count(b"\n", 0, place)
     while place < len(block):
         found = grammar.values.match(block, place)
         assert found is not None

@@ -44,7 +44,7 @@ from sqlglot import exp
 
 from ..model import DateStats
 from ..sql import query
-from .columns import filled, known_types
+from .columns import create, filled, known_types
 from .csv_records import CONVERTED, MARK, Header, check, grammar_of, header_of, misfit, opened
 from .dates import date_stats
 from .interface import Field, Fields, FormatOptions, Malformed, Survey
@@ -61,6 +61,7 @@ class Csv:
 
     name = "csv"
     ready = False
+    decodes_objects = True
 
     def convert(self, source: Path, target: Path, options: FormatOptions) -> None:
         """Write the file that DuckDB reads; see the module. Raises: Malformed"""
@@ -69,7 +70,9 @@ class Csv:
             if header.names:
                 spelled = [f'"{_spelled(name)}"'.encode() for name in header.names]
                 file.write(options.delimiter.encode().join(spelled) + b"\n")
-            for _, block in given:
+            for line, block in given:
+                if wrong := misfit(line, block, len(header.names), options.delimiter):
+                    raise wrong
                 file.write(_plain(block, len(header.names), options.null_text))
 
     def rows(self, path: Path, options: FormatOptions) -> int:
@@ -114,12 +117,16 @@ class Csv:
         )
 
     def open_source(
-        self, connection: duckdb.DuckDBPyConnection, fields: Fields, options: FormatOptions
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        fields: Fields,
+        options: FormatOptions,
+        macro: str = "staged",
     ) -> None:
         """Define the macro staged(files) over converted files."""
         check(options)
         if not fields.fields:
-            connection.execute(query("formats/no_columns"))
+            create(connection, filled(query("formats/no_columns"), {}), macro)
             return
         values: dict[str, exp.Expression] = {
             "delimiter": exp.Literal.string(options.delimiter),
@@ -129,8 +136,8 @@ class Csv:
         names = [f"f{no}" for no in range(len(fields.fields))]
         if fields.fields[0].kind == _BY_NAME:
             names = [_spelled(name) for name in fields.names]
-            macro = filled(query("formats/csv_by_name"), values)
-            for table in list(macro.find_all(exp.Table)):
+            statement = filled(query("formats/csv_by_name"), values)
+            for table in list(statement.find_all(exp.Table)):
                 if table.name == "no_rows":
                     table.replace(_no_rows(names))
         else:
@@ -141,9 +148,9 @@ class Csv:
                     for name in names
                 ]
             )
-            macro = filled(query("formats/csv_by_place"), values)
-        _choose(macro, names)
-        connection.execute(macro.sql(dialect="duckdb"))
+            statement = filled(query("formats/csv_by_place"), values)
+        _choose(statement, names)
+        create(connection, statement, macro)
 
     def decode(self, path: Path, fields: Fields, options: FormatOptions) -> Iterator[pa.Table]:
         """Yield the rows as Arrow's own parser reads them. Raises: Malformed, naming the line"""

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
-from ..model import DateStats
+from ..model import DateStats, FormatOptions
 
 if TYPE_CHECKING:
     import duckdb
+
+__all__ = ["Field", "Fields", "Format", "FormatOptions", "Malformed", "Survey", "add_survey"]
 
 Survey = dict[str, dict[str, int]]
 """Column name -> what its values are, in the format's own words -> number of rows. Names are in
@@ -29,25 +31,6 @@ the order in which columns shall come."""
 
 class Malformed(ValueError):
     """An object is not what its format says; tells the line, what was expected, what was found."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FormatOptions:
-    """What a person may say about the objects of one table; a format takes what concerns it."""
-
-    item_column: str = "item"
-    """Column for an item's exact original text; empty: leave it out."""
-    max_columns: int = 500
-    """So many attributes become columns, the most frequent ones; the rest is in the item's text."""
-    delimiter: str = ","
-    header: bool = True
-    """Whether the first line of a CSV object names its columns."""
-    null_text: str = ""
-    """What stands for NULL in CSV where it is not quoted; in quotes it is a text like any other."""
-    names: tuple[str, ...] = ()
-    """Names for a CSV without header; without any they are `column_1`, `column_2`, ..."""
-    types: Mapping[str, str] = field(default_factory=dict)
-    """Source types by column (`timestamp`, `numeric`, ...), where the format knows none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +65,8 @@ class Format(Protocol):
     """As tables of a scan and of a plan name it: `csv`, `json_lines`, `dynamodb_json`, ..."""
     ready: bool
     """False if `convert` must make a file of each object first."""
+    decodes_objects: bool
+    """The second engine decodes the object itself, not what `convert` made of it."""
 
     def convert(self, source: Path, target: Path, options: FormatOptions) -> None:
         """Write what both engines will read. Raises: Malformed"""
@@ -103,9 +88,13 @@ class Format(Protocol):
         ...
 
     def open_source(
-        self, connection: duckdb.DuckDBPyConnection, fields: Fields, options: FormatOptions
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        fields: Fields,
+        options: FormatOptions,
+        macro: str = "staged",
     ) -> None:
-        """Define the temporary table macro staged(files VARCHAR[]).
+        """Define the temporary table macro staged(files VARCHAR[]), or one of another name.
 
         Its columns are `f0`, `f1`, ... in the order of the fields (names are hostile), and
         `compactor source file` (VARCHAR), the path as it stands in `files`.

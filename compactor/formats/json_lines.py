@@ -41,7 +41,7 @@ from sqlglot import exp
 from ..errors import ConfigError
 from ..model import DateStats
 from ..sql import query
-from .columns import filled, known_types
+from .columns import create, filled, known_types
 from .dates import date_stats
 from .interface import Field, Fields, FormatOptions, Malformed, Survey
 from .text import MAX_RECORD_BYTES, beginning, blocks, check_utf8
@@ -57,6 +57,7 @@ class JsonLines:
 
     name = "json_lines"
     ready = False
+    decodes_objects = True
 
     def convert(self, source: Path, target: Path, options: FormatOptions) -> None:
         """Write the file that DuckDB reads; see the module. Raises: Malformed"""
@@ -108,7 +109,11 @@ class JsonLines:
         return Fields(fields=tuple(fields), mixed=mixed, left_out=left_out)
 
     def open_source(
-        self, connection: duckdb.DuckDBPyConnection, fields: Fields, options: FormatOptions
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        fields: Fields,
+        options: FormatOptions,
+        macro: str = "staged",
     ) -> None:
         """Define the macro staged(files) over converted files."""
         connection.execute(query("formats/numbers_again"))
@@ -132,12 +137,12 @@ class JsonLines:
             )
             for name, given in pointers.items()
         }
-        macro = filled(query("formats/json_lines"), lists)
-        outer = macro.expression
+        statement = filled(query("formats/json_lines"), lists)
+        outer = statement.expression
         assert isinstance(outer, exp.Select)
         file = exp.column("compactor source file", quoted=True)
         outer.select(*columns, file, append=False, copy=False)
-        connection.execute(macro.sql(dialect="duckdb"))
+        create(connection, statement, macro)
 
     def decode(self, path: Path, fields: Fields, options: FormatOptions) -> Iterator[pa.Table]:
         """Yield the rows as Python's own parser reads them. Raises: Malformed, naming the line"""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from .dms import DMS
+from .dynamodb import DYNAMODB
 from .interface import Reader
+from .plain import FILES
 from .rds import RDS
 
-READERS: tuple[Reader, ...] = (RDS,)
+READERS: tuple[Reader, ...] = (RDS, DYNAMODB, FILES, DMS)

@@ -102,6 +102,8 @@ class TableFacts:
     """OBJECTS_SCHEMA: exactly these objects; None: everything in its folder."""
     format: str = "parquet"
     """How rows lie in its objects: `parquet`, or a name in `formats.FORMATS`."""
+    view: str = ""
+    """Which images of an item its events hold, where they do (`NEW_IMAGE`)."""
     date_column: str | None = None
     """The column that dates its rows, where the export system itself has one."""
 
@@ -121,6 +123,8 @@ class ExportFacts:
     is_open: bool = False
     """Not complete as a matter of course (a day of changes that is not over): no error."""
     snapshot: datetime | None = None
+    since: datetime | None = None
+    """Start of its window (inclusive), if it holds changes up to `snapshot` (exclusive)."""
     origin: str = ""
     control: tuple[str, ...] = ()
     tables: tuple[TableFacts, ...] = ()

@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+"""JSON can escape half a surrogate pair; such text cannot be stored."""
+
 
 class Unusable(ValueError):
     """A sidecar, or a part of one, is not what it should be; says what was expected and found."""
@@ -44,7 +47,7 @@ def text(holder: Mapping[str, Any], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise Unusable(f"{name} should be text, is {kind(value)}")
-    if len(value) > 10_000 or any("\ud800" <= character <= "\udfff" for character in value):
+    if len(value) > 10_000 or _HALF_PAIR.search(value):
         raise Unusable(f"{name} is not usable text")
     return value
 
@@ -57,6 +60,15 @@ def number(holder: Mapping[str, Any], name: str) -> float | None:
         raise Unusable(f"{name} should be a number, is {kind(value)}")
     if not -1e15 < value < 1e15:  # NaN fails, too
         raise Unusable(f"{name} is out of range")
+    return value
+
+
+def count(holder: Mapping[str, Any], name: str) -> int:
+    """Return a number of things, which must be there; exact up to 64 bits."""
+    value = holder.get(name)
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        found = value if type(value) is int and abs(value) < 1 << 65 else kind(value)
+        raise Unusable(f"{name} should be a whole number of 0 or more, is {found}")
     return value
 
 

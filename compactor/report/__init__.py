@@ -4,7 +4,8 @@ Pure: values of `model.py` in, text out. No store, no clock, no randomness. The 
 same values is `model.to_json`.
 """
 
-from .page import html
+from .page import html, load
+from .reconcile import reconcile_text
 from .terminal import plan_text, scan_text, text
 
-__all__ = ["html", "plan_text", "scan_text", "text"]
+__all__ = ["html", "load", "plan_text", "reconcile_text", "scan_text", "text"]

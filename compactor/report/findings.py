@@ -25,6 +25,12 @@ ADVICE = {
     "unlisted_table": "The data was taken although the export's own metadata does not name it. "
     "Check that it belongs to this export.",
     "unreadable_object": "Restore the named object or export its table again, then run again.",
+    "doubtful_sidecar": "Compare the named small file with the export's original, restore it, or "
+    "export again.",
+    "change_gap": "Export a window that covers the gap while point-in-time recovery still reaches "
+    "back so far, or start anew from a full export.",
+    "change_overlap": "Take the latest record of each key, and let every window start where the "
+    "one before it ends.",
     "failed_table": "The table is not in the manifest. Remove the cause named here and run again.",
     "duplicate_export": "The same snapshot was delivered more than once; one copy is enough.",
     "schema_drift": "Files of one table differ in type or columns. Check that the unified type is "
@@ -36,6 +42,10 @@ ADVICE = {
     "unrecognised_objects": "No table takes these objects. Move them out of the prefix, or name "
     "their folder in the configuration.",
     "name_changed": "Use the new name in queries.",
+    "uncertain_layout": "Check the names. If they are right, name the BucketFolder in the "
+    "configuration, and this is not said again.",
+    "uncounted_objects": "Rows are counted and proven all the same; only the export tool's own "
+    "count is missing.",
 }
 """What to do about each kind of finding; a finding's own `hint` comes first."""
 

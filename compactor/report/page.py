@@ -123,6 +123,11 @@ def html(result: RunResult) -> str:
     )
 
 
+def load() -> None:
+    """Compile the template ahead of time: that takes longer than to fill it in."""
+    _template()
+
+
 @cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(

@@ -38,7 +38,7 @@ def text(result: RunResult) -> str:
     """Return the summary of a run: verdict, numbers, places, failures, findings, tables."""
     found, sums = verdict(result), totals(result)
     lines = [found.title.upper(), *(f"  {reason}" for reason in found.reasons), ""]
-    lines += _pairs(_numbers(result, sums))
+    lines += labelled(_numbers(result, sums))
     lines += _failures(result)
     lines += _findings(result.findings)
     lines += _result_tables(result)
@@ -60,7 +60,7 @@ def plan_text(plan: Plan) -> str:
     lines += _findings(plan.findings)
     lines += _plan_tables(plan.tables)
     lines += _skipped(plan)
-    lines += ["", "ESTIMATE", *_pairs(_costs(plan))]
+    lines += ["", "ESTIMATE", *labelled(_costs(plan))]
     return "\n".join(lines) + "\n"
 
 
@@ -139,7 +139,7 @@ def _failures(result: RunResult) -> list[str]:
     lines = ["", "FAILED TABLES"]
     for table in failed[:_ROWS]:
         lines.append(f"  {name(table.database, _NAME)} {name(table.table)}")
-        lines += _wrapped(table.error or "", "    ")
+        lines += wrapped(table.error or "", "    ")
         checks = [check for check in table.checks if check.status == "fail"]
         for check in checks[:_PER_KIND]:
             lines += _check(check)
@@ -176,7 +176,7 @@ def _result_tables(result: RunResult) -> list[str]:
         ("before>", lambda table: size(table.source_bytes)),
         ("after>", lambda table: _written(table, size(table.output_bytes))),
     ]
-    return _listing("TABLES", [table for table, _ in pairs], columns, "table")
+    return listing("TABLES", [table for table, _ in pairs], columns, "table")
 
 
 def _written(table: TableResult, shown: str) -> str:
@@ -201,16 +201,14 @@ def _plan_tables(tables: Sequence[PlanTable]) -> list[str]:
         ("after>", lambda table: f"~{size(table.estimated_output_bytes)}"),
         ("partition", partition),
     ]
-    return _listing("TABLES", tables, columns, "table", note=_reasons)
+    return listing("TABLES", tables, columns, "table", note=_reasons)
 
 
 def _reasons(table: PlanTable) -> list[str]:
     """Return why a table is divided as it is."""
     if table.action != "compact":
         return []
-    return _wrapped(
-        f"{table.partition_reason}; grain {table.grain}: {table.grain_reason}", "      "
-    )
+    return wrapped(f"{table.partition_reason}; grain {table.grain}: {table.grain_reason}", "      ")
 
 
 def _skipped(plan: Plan) -> list[str]:
@@ -269,7 +267,7 @@ def _export(export: Export) -> list[str]:
         ("rows>", lambda table: count(table.rows) if table.rows is not None else "-"),
     ]
     ordered = sorted(export.tables, key=lambda table: (table.status == "complete", table.table))
-    return lines + _listing("", ordered, columns, "table")
+    return lines + listing("", ordered, columns, "table")
 
 
 # --- shared ---------------------------------------------------------------------------------------
@@ -285,15 +283,15 @@ def _findings(found: Iterable[Finding]) -> list[str]:
         for finding in kind.found[:_PER_KIND]:
             named = not finding.table or finding.message.startswith(finding.table)
             table = "" if named else f"{name(finding.table)}: "
-            lines += _wrapped(table + finding.message, "    ")
+            lines += wrapped(table + finding.message, "    ")
         lines += _more(len(kind.found) - _PER_KIND, "finding", "    ")
         hint = findings.hint(kind.found[0]) or kind.advice
         if hint:
-            lines += _wrapped(f"next: {hint}", "    ")
+            lines += wrapped(f"next: {hint}", "    ")
     return lines
 
 
-def _wrapped(message: str, indent: str, width: int = 100) -> list[str]:
+def wrapped(message: str, indent: str, width: int = 100) -> list[str]:
     """Return a message in lines; words longer than a line are left whole."""
     lines: list[str] = []
     for part in words.visible(message, 2_000, lines=True).splitlines():
@@ -309,12 +307,12 @@ def _wrapped(message: str, indent: str, width: int = 100) -> list[str]:
     return lines
 
 
-def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
+def labelled(pairs: Sequence[tuple[str, str]]) -> list[str]:
     widest = max((len(label) for label, _ in pairs), default=0)
     return [f"  {label:<{widest}}  {value}" for label, value in pairs]
 
 
-def _listing(
+def listing(
     title: str,
     items: Sequence[T],
     columns: Sequence[tuple[str, Callable[[T], str]]],

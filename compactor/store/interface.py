@@ -52,6 +52,19 @@ class Wanted:
     key: str
     size_bytes: int
     etag: str
+    keyed: tuple[tuple[str, str | None], ...] = ()
+    """Columns whose value follows from the key, for rows that lack them (hive partitions)."""
+    declared: Declared | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the export tool says of one object; None where it does not say."""
+
+    rows: int | None
+    md5: str | None
+    """Of the stored bytes, hex."""
+    etag: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +120,10 @@ class Store(Protocol):
 
         One ranged GET per object. Raises on the first object that cannot be read.
         """
+        ...
+
+    def head(self, wanted: Wanted, length: int) -> bytes:
+        """Return the first `length` bytes of one object. Raises NotFound, Denied, Changed."""
         ...
 
     def fetch(

@@ -126,6 +126,12 @@ class LocalStore:
                 file.seek(max(0, want.size_bytes - length))
                 yield index, file.read(length)
 
+    def head(self, wanted: Wanted, length: int) -> bytes:
+        """Return a file's first bytes."""
+        path = self._expected(wanted)
+        with _translated("read", path, wanted.key), path.open("rb") as file:
+            return file.read(length)
+
     def fetch(
         self, wanted: Sequence[Wanted], folder: Path, *, in_memory_below: int = 0
     ) -> Iterator[Fetched]:

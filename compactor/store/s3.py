@@ -78,6 +78,10 @@ class S3Store:
         """Yield (index, last `length` bytes), in order of completion."""
         return self._bulk.tails(wanted, length)
 
+    def head(self, wanted: Wanted, length: int) -> bytes:
+        """Return an object's first bytes."""
+        return self._bulk.head(wanted, length)
+
     def fetch(
         self, wanted: Sequence[Wanted], folder: Path, *, in_memory_below: int = 0
     ) -> Iterator[Fetched]:

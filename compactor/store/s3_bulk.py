@@ -107,6 +107,22 @@ class Bulk:
 
         return in_parallel(len(wanted), one, self._connection.concurrency)
 
+    def head(self, want: Wanted, length: int) -> bytes:
+        """Return the first bytes; all of a smaller object."""
+        if not (end := min(length, want.size_bytes)):
+            return b""
+
+        def read(want: Wanted) -> bytes:
+            with self._translated(want):
+                answer = self._open(want, 0, end)
+                self._refuse_other_size(want, answer)
+                body = answer.read() if isinstance(answer, _BotoAnswer) else answer.bytes()
+            if len(body) != end:
+                raise _Passing(self._short(want, len(body)))
+            return bytes(body)
+
+        return self._attempts(want, threading.Event(), read)
+
     def get(self, key: str) -> bytes:
         """Return a small object whole, through boto3, which checks it against a stored checksum."""
         want = Wanted(key=key, size_bytes=-1, etag="")
@@ -183,14 +199,14 @@ class Bulk:
             self._refuse_other_size(want, answer)
             yield from answer.stream(min_chunk_size=_CHUNK)
 
-    def _open(self, want: Wanted, start: int) -> Any:
+    def _open(self, want: Wanted, start: int, end: int | None = None) -> Any:
         key = self._prefix + want.key
         tag = f'"{want.etag}"' if want.etag else None
         if _AWKWARD.search(key):
-            return _BotoAnswer(self._connection, key, tag, start)
+            return _BotoAnswer(self._connection, key, tag, start, end)
         options: Any = {"if_match": tag} if tag else {}
-        if start:
-            options["range"] = (start, want.size_bytes)
+        if start or end is not None:
+            options["range"] = (start, want.size_bytes if end is None else end)
         return obstore.get(self._connection.remote, key, options=options)
 
     def _translated(self, want: Wanted) -> _Translated:
@@ -246,12 +262,20 @@ class _Translated:
 class _BotoAnswer:
     """What is used here of obstore's GetResult, for keys that obstore cannot ask for."""
 
-    def __init__(self, connection: Connection, key: str, tag: str | None, start: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        key: str,
+        tag: str | None,
+        start: int,
+        end: int | None = None,
+    ) -> None:
         conditions = {"IfMatch": tag} if tag else {}
-        if start:
-            conditions["Range"] = f"bytes={start}-"
+        if start or end is not None:
+            conditions["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         self._answer = connection.client.get_object(Bucket=connection.bucket, Key=key, **conditions)
-        self.meta = {"size": start + self._answer["ContentLength"]}
+        whole = self._answer.get("ContentRange", "").rpartition("/")[2]
+        self.meta = {"size": int(whole or start + self._answer["ContentLength"])}
 
     def read(self) -> bytes:
         return bytes(self._answer["Body"].read())
