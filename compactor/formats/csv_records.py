@@ -16,11 +16,13 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from .interface import FormatOptions, Malformed
-from .text import MAX_RECORD_BYTES, blocks, check_utf8
+from .text import BLOCK_BYTES, MAX_RECORD_BYTES, blocks, check_utf8
 
 MARK = "compactor:"
 """Before the digits of each name in the header of a converted file."""
-_CONVERTED = re.compile(rb"compactor:(?:[0-9a-f]{2})+")
+CONVERTED = f'"{MARK}'.encode()
+"""How a converted file begins."""
+_CONVERTED_NAME = re.compile(rb"compactor:(?:[0-9a-f]{2})+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +76,21 @@ def records(path: Path, grammar: Grammar) -> Iterator[tuple[int, bytes]]:
     All that is yielded is well-formed CSV and UTF-8. Raises: Malformed
     """
     line, rest = 1, b""
+    most = MAX_RECORD_BYTES
     for block in blocks(path):
         rest += block
+        if line == 1 and rest.startswith(CONVERTED):
+            most = 2 * MAX_RECORD_BYTES + BLOCK_BYTES  # escaped, or found too long a block later
         end = _whole(rest, grammar)
         if end:
             yield _checked(rest[:end], line)
             line += rest.count(b"\n", 0, end)
             rest = rest[end:]
-        if not grammar.started.fullmatch(rest) or len(rest) > MAX_RECORD_BYTES:
+        if not grammar.started.fullmatch(rest) or len(rest) > most:
             raise _malformed(rest, line, grammar)
     if rest:
         rest += b"\n"
-        if _whole(rest, grammar) != len(rest):
+        if rest.endswith(b"\r\n") or _whole(rest, grammar) != len(rest):
             raise _malformed(rest, line, grammar)
         yield _checked(rest, line)
 
@@ -154,7 +159,7 @@ class Header:
 def header_of(first: bytes, line: int, options: FormatOptions, grammar: Grammar) -> Header:
     """Return the columns that the first record of an object tells. Raises: Malformed"""
     cells = cells_of(first, grammar)
-    if all(_CONVERTED.fullmatch(cell) for cell in cells):
+    if all(_CONVERTED_NAME.fullmatch(cell) for cell in cells):
         digits = [cell.decode().removeprefix(MARK) for cell in cells]
         return Header(
             tuple(bytes.fromhex(one).decode() for one in digits), stands=True, is_converted=True
@@ -209,10 +214,22 @@ def _chain(
     yield from more
 
 
+@functools.cache
+def _of_width(delimiter: str, width: int) -> re.Pattern[bytes]:
+    """Return the pattern of as many whole records as there are with so many values."""
+    grammar = grammar_of(delimiter)
+    value = grammar.value.pattern
+    record = b"(?:%b%b){%d}%b" % (value, re.escape(grammar.delimiter), width - 1, value)
+    return re.compile(rb"(?:" + record + rb"\r?\n|\r?\n)*+")
+
+
 def misfit(line: int, block: bytes, width: int, delimiter: str) -> Malformed | None:
     """Return the error for the first record that has another number of values."""
     grammar = grammar_of(delimiter)
-    place = 0
+    fitting = _of_width(delimiter, width).match(block)
+    assert fitting is not None
+    place = fitting.end()
+    line += block.count(b"\n", 0, place)
     while place < len(block):
         found = grammar.values.match(block, place)
         assert found is not None

@@ -45,7 +45,7 @@ from sqlglot import exp
 from ..model import DateStats
 from ..sql import query
 from .columns import create, filled, known_types
-from .csv_records import MARK, Header, check, grammar_of, header_of, misfit, opened
+from .csv_records import CONVERTED, MARK, Header, check, grammar_of, header_of, misfit, opened
 from .dates import date_stats
 from .interface import Field, Fields, FormatOptions, Malformed, Survey
 from .text import BLOCK_BYTES, beginning, blocks, check_utf8
@@ -68,13 +68,16 @@ class Csv:
         header, given = opened(source, options)
         with target.open("wb") as file:
             if header.names:
-                spelled = [_spelled(name).encode() for name in header.names]
+                spelled = [f'"{_spelled(name)}"'.encode() for name in header.names]
                 file.write(options.delimiter.encode().join(spelled) + b"\n")
-            for _, block in given:
+            for line, block in given:
+                if wrong := misfit(line, block, len(header.names), options.delimiter):
+                    raise wrong
                 file.write(_plain(block, len(header.names), options.null_text))
 
     def rows(self, path: Path, options: FormatOptions) -> int:
         """Count the records by their line breaks outside of quotes. Raises: Malformed"""
+        check(options)
         count = _Count(options.delimiter.encode())
         for block in blocks(path):
             count.add(block)
@@ -277,11 +280,11 @@ class _Count:
         self._first = b""
         """The first record, without what stands in quotes."""
         self._first_ended = False
-        self._converted = b""
+        self._start = b""
 
     def add(self, block: bytes) -> None:
-        if len(self._converted) < len(MARK):
-            self._converted += block.lstrip(b"\r\n")[: len(MARK)]
+        if len(self._start) < len(CONVERTED):
+            self._start += block[: len(CONVERTED)]
         parts = block.split(b'"')
         outside = b"x".join(parts[self._inside :: 2])
         if self._inside:
@@ -313,7 +316,7 @@ class _Count:
         if self._inside:
             raise Malformed("a quote is never closed: the last record has no end")
         filled = self._filled + (self._ends != b"\n")
-        has_header = options.header or self._converted == MARK.encode()
+        has_header = options.header or self._start.startswith(CONVERTED)
         wide = self._delimiter in self._first
         if not filled:
             return self._blank if not has_header and len(options.names) < 2 else 0

@@ -44,11 +44,8 @@ from ..sql import query
 from .columns import create, filled, known_types
 from .dates import date_stats
 from .interface import Field, Fields, FormatOptions, Malformed, Survey
-from .text import beginning, blocks, check_utf8
+from .text import MAX_RECORD_BYTES, beginning, blocks, check_utf8
 
-MAX_LINE_BYTES = 16 << 20
-"""Longest line; DuckDB holds two of them in memory per thread. The same number stands in
-queries/formats/json_lines*.sql."""
 _SPACE = b" \t\r"
 """What may stand between the parts of JSON, but for the line break."""
 ITEM, MIXED = "item", "mixed"
@@ -314,23 +311,26 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     number, rest = 1, b""
     for block in blocks(path):
         whole, ended, more = block.rpartition(b"\n")
-        if ended:
-            text = rest + whole
-            check_utf8(text, number)
-            lines = text.decode("utf-8").split("\n")
-            yield number, lines
-            number += len(lines)
-            rest = more
-        else:
+        if not ended:
             rest += block
-        if len(rest) > MAX_LINE_BYTES:
-            break
-    if len(rest) > MAX_LINE_BYTES:
-        raise Malformed(
-            f"line {number}: expected at most {MAX_LINE_BYTES >> 20} MiB in a line, found more"
-        )
+            _check_length(rest, number)
+            continue
+        text = rest + whole
+        _check_length(text, number)
+        check_utf8(text, number)
+        lines = text.decode("utf-8").split("\n")
+        yield number, lines
+        number += len(lines)
+        rest = more
     check_utf8(rest, number)
     yield number, [rest.decode("utf-8")]
+
+
+def _check_length(text: bytes, number: int) -> None:
+    """Raises: Malformed if the first line is too long; others are shorter than what is read"""
+    if len(text) > MAX_RECORD_BYTES and b"\n" not in text[: MAX_RECORD_BYTES + 1]:
+        most = MAX_RECORD_BYTES >> 20
+        raise Malformed(f"line {number}: expected at most {most} MiB in a line, found more")
 
 
 def _table(

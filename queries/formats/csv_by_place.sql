@@ -9,5 +9,5 @@ SELECT * FROM read_csv(
     files, auto_detect = false, columns = $columns, header = true, delim = $delimiter,
     quote = '"', escape = '"', nullstr = $null_text, allow_quoted_nulls = false,
     new_line = '\n', comment = '', skip = 0, strict_mode = true, null_padding = false,
-    ignore_errors = false, max_line_size = 33554432, buffer_size = 67108864, encoding = 'utf-8',
+    ignore_errors = false, max_line_size = 41943040, buffer_size = 67108864, encoding = 'utf-8',
     compression = 'none', hive_partitioning = false, filename = 'compactor source file')

@@ -31,7 +31,7 @@ SELECT * FROM (
                 SELECT json::VARCHAR AS item, "compactor source file"
                 FROM read_json_objects(
                     files, format = 'newline_delimited', ignore_errors = false,
-                    compression = 'none', maximum_object_size = 16777216,
+                    compression = 'none', maximum_object_size = 17825792,
                     filename = 'compactor source file')
             ) AS delivered
         ) AS with_escapes

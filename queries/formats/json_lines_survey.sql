@@ -9,7 +9,7 @@ WITH objects AS (
     SELECT json, strlen(json) - strlen(replace(replace(json, '[', ''), '{', '')) < 100 AS flat
     FROM read_json_objects(
         $files, format = 'newline_delimited', ignore_errors = false, compression = 'none',
-        maximum_object_size = 16777216)
+        maximum_object_size = 17825792)
     WHERE json_type(json) = 'OBJECT'
 ), shapes AS (
     SELECT json_structure(CASE WHEN flat THEN json END) AS shape, count(*) AS rows
@@ -37,5 +37,5 @@ WITH objects AS (
 SELECT name, kind, sum(rows)::BIGINT AS rows
 FROM kinds
 GROUP BY name, kind
-ORDER BY min(min(place)) OVER (PARTITION BY name), sum(sum(rows)) OVER (PARTITION BY name) DESC,
+ORDER BY max(max(place)) OVER (PARTITION BY name), sum(sum(rows)) OVER (PARTITION BY name) DESC,
          name, kind

@@ -8,4 +8,4 @@ CREATE OR REPLACE TEMP MACRO numbers_again(part) AS
                   part, '(^|[:\[,])"#(-?[0-9][0-9.eE+-]*)"', '\1\2', 'g'),
               '(^|[:\[,{])"##', '\1"#', 'g')
          WHEN part = 'null' THEN NULL
-         ELSE part END
+         ELSE part::VARCHAR END
