@@ -58,6 +58,12 @@ _DATED = r"\d{4}-\d\d-\d\dT\d\d-\d\dZ"
 _ROWS_PER_PAGE = 100_000
 _CHUNK = 1 << 20
 
+_ENTRIES = {
+    "CSV": "scan/inventory_csv",
+    "ORC": "scan/inventory_orc",
+    "Parquet": "scan/inventory_parquet",
+}
+"""The query file that makes `entries` of the data files."""
 _TYPES = {
     "bucket": "VARCHAR",
     "key": "VARCHAR",
@@ -143,14 +149,6 @@ class Manifest(BaseModel):
         if len(set(columns)) < len(columns):
             raise ValueError(f"fileSchema names a field twice: {self.schema_text[:300]!r}")
         return {column: _TYPES.get(column, "VARCHAR") for column in columns}
-
-
-_READ = {
-    "CSV": "scan/inventory_csv",
-    "ORC": "scan/inventory_orc",
-    "Parquet": "scan/inventory_parquet",
-}
-"""Query that reads the data files, by the manifest's fileFormat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,7 +306,7 @@ class Reading:
             "prefix": self._prefix,
         }
         try:
-            connection.execute(query(_READ[self.manifest.format]))
+            connection.execute(query(_ENTRIES[self.manifest.format]))
             entries = connection.sql(query("scan/inventory_objects"), params=parameters)
             for batch in entries.to_arrow_reader(_ROWS_PER_PAGE):
                 yield pa.Table.from_batches([batch])

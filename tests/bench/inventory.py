@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -19,12 +20,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .contest import Result, Run, child, log_run
+from .machine import REPOSITORY
+from .process import measure
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 GENERATION = 2
 """Raise it when the data changes, so that no old folder is used again."""
 
+READING, SCANNING = "reading", "scan, reading included,"
 OBJECTS = 10_000_000
 FORMATS = {"csv": "CSV", "parquet": "Parquet", "orc": "ORC"}
 EXPORTS, TABLES, FILES = 40, 25, 10_000
@@ -187,6 +193,59 @@ def read(root: Path, name: str) -> int:
     with TemporaryDirectory() as scratch:
         found = scan.scan([open_store(str(root / "source"))], Path(scratch), inventories)
     return found.objects
+
+
+def contest(data: Path, work: Path, runs: int) -> list[Result]:
+    """Measure reading each format, and the command `scan` on it, which reads it first."""
+    root = Path(child("tests.bench.inventory", "generate", str(data)).strip())
+    env = {"PYTHONPATH": os.pathsep.join(filter(None, (str(REPOSITORY), os.getenv("PYTHONPATH"))))}
+    config = work / "inventory.toml"
+    results = []
+    for kind, name in FORMATS.items():
+        reading = [sys.executable, "-m", "tests.bench.inventory", "read", str(root), kind]
+        scanning = [sys.executable, "-m", "compactor", "-c", str(config), "scan", "--json"]
+        for what, command in ((READING, reading), (SCANNING, scanning)):
+            config.write_text(_config(root, kind, work))
+            result = Result("inventory", f"{what} {name}", OBJECTS, OBJECTS // ROWS_PER_FILE + 1)
+            results.append(result)
+            for number in range(runs):
+                folder = work / "process"
+                folder.mkdir()
+                measured = measure(command, env=env, folder=folder, cap_s=None)
+                error = None if measured.exit_code else _wrong((folder / "stdout").read_text())
+                if measured.exit_code:
+                    tail = (folder / "stderr").read_text(errors="replace")[-3000:]
+                    error = f"exit code {measured.exit_code}; stderr ends:\n{tail}"
+                result.runs.append(Run(measured, error=error))
+                log_run("inventory", result.contestant, number + 1, result.runs[-1])
+                shutil.rmtree(folder)
+                if error:
+                    break
+    return results
+
+
+def _config(root: Path, kind: str, work: Path) -> str:
+    source = json.dumps(str(root / "source"))
+    lines = [
+        "[source]", f"urls = [{source}]",
+        f"inventory = {{{source} = {json.dumps(str(root / kind))}}}",
+        "[lake]", f"url = {json.dumps(str(work / 'lake'))}",
+        "[limits]", 'memory = "2GiB"',
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _wrong(stdout: str) -> str | None:
+    """Say what is wrong with what a process that ended well has printed."""
+    said = json.loads(stdout)
+    expected = OBJECTS + 2 * EXPORTS
+    if isinstance(said, int):
+        return None if said == expected else f"read {said:,} objects instead of {expected:,}"
+    files = sum(table["files"] for export in said["exports"] for table in export["tables"])
+    strange = sum(f["objects"] for f in said["findings"] if f["kind"] == "unrecognised_objects")
+    markers = EXPORTS * (TABLES // 10 + 1) * FILES // 20
+    found = files + strange + markers + 2 * EXPORTS
+    return None if found == expected else f"scan told of {found:,} objects instead of {expected:,}"
 
 
 def main(arguments: Sequence[str]) -> None:
