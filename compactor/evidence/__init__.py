@@ -1,0 +1,1 @@
+"""Evidence: the signed chain of manifests, and what checks it later."""
