@@ -136,6 +136,14 @@ def run_command(
             "--plan", help="Do exactly this plan; refuse if the source changed.", metavar="FILE"
         ),
     ] = None,
+    accept_retention: Annotated[
+        bool,
+        typer.Option(
+            "--accept-retention",
+            help="Lock under COMPLIANCE whatever it costs; see the plan's lock lines. Not needed "
+            "below archive.retention_ceiling_usd.",
+        ),
+    ] = False,
 ) -> None:
     """Do the whole line: scan, plan, compact, verify, archive, report. Safe to repeat.
 
@@ -148,7 +156,13 @@ def run_command(
     config = _config()
     fixed = _read_plan(plan_file) if plan_file else None
     with progress.show(settings.log_format, quiet=settings.quiet) as show:
-        done = pipeline.run(config, fixed=fixed, show=show, load_report=_load_report)
+        done = pipeline.run(
+            config,
+            fixed=fixed,
+            show=show,
+            load_report=_load_report,
+            accept_retention=accept_retention,
+        )
     from . import report
 
     _print(done.result, report.text, as_json)

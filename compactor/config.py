@@ -68,6 +68,12 @@ def parse_retain(text: str) -> tuple[int, Literal["d", "mo", "y"]]:
     return int(match[1]), unit
 
 
+def retain_months(period: tuple[int, Literal["d", "mo", "y"]]) -> float:
+    """Return a period in months, as storage is billed."""
+    number, unit = period
+    return number * {"d": 12 / 365.25, "mo": 1.0, "y": 12.0}[unit]
+
+
 def parse_settle(text: str) -> timedelta:
     """Return the time of `90s`, `15m`, `24h`."""
     match = _SETTLE.match(text)
@@ -171,8 +177,13 @@ class ArchiveConfig(_Section):
     retain: str = "7y"
     legal_hold: bool = False
     storage_class: str = "STANDARD"
+    max_retain: str = "10y"
+    """No lock may end later than this from now."""
+    retention_ceiling_usd: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """What a run may lock under COMPLIANCE without being asked, over the whole retention; 0: no
+    ceiling is set, and every run that locks something new needs `--accept-retention`."""
 
-    @field_validator("retain")
+    @field_validator("retain", "max_retain")
     @classmethod
     def _retain(cls, text: str) -> str:
         parse_retain(text)

@@ -70,11 +70,14 @@ class Finisher:
             return result
         self._show.table(table.table, "locking", objects=result.output_files)
         back = self._folder / table.task_id / "archive"
+        sidecars = self._sidecars(table)
+        if self._ledger.allowance is not None:
+            self._ledger.allowance.take(result, sum(map(len, sidecars.values())))
         result = archive.archive(
             result,
             vault,
             self._options,
-            self._sidecars(table),
+            sidecars,
             lambda item: parts.get(item.key) or self._bring(item, back),
             now=self._clock(),
         )
@@ -154,6 +157,5 @@ class Finisher:
 
     def _is_locked_here(self, table: PlanTable) -> bool:
         """Tell whether the document of an interrupted run is about this very archive."""
-        key = self._prior[table.task_id]
-        run_id = key.removeprefix(lake.RUNS).partition("/")[0]
-        return key == lake.record_key(run_id, table.task_id, self._ledger.archive_url)
+        url = self._ledger.archive_url
+        return url is not None and lake.is_locked_record(self._prior[table.task_id], url)

@@ -81,6 +81,11 @@ def record_key(run_id: str, task_id: str, archive_url: str | None) -> str:
     return run_key(run_id, f"{folder}/{task_id}.json")
 
 
+def is_locked_record(key: str, archive_url: str) -> bool:
+    """Tell whether a table's record says that it is locked in this archive."""
+    return key.removeprefix(RUNS).split("/")[1:2] == [f"locked-{archive_id(archive_url)}"]
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What earlier runs have left in the lake."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from . import __version__, lake
+from .commitment import Allowance
 from .errors import CompactorError, ObjectUnreadable, SchemaDrift
 from .model import Finding, ManifestRef, Plan, PlanTable, RunResult, TableResult, to_json
 from .places import Stores
@@ -19,7 +20,7 @@ from .places import Stores
 
 class Ledger:
     """One run's; `results` and `errors` are by task, `archive_url` is as configured: records of
-    finished tables lie under it."""
+    finished tables lie under it. `allowance` is what may still be locked; None without limit."""
 
     def __init__(
         self,
@@ -28,11 +29,13 @@ class Ledger:
         stores: Stores,
         archive_url: str | None,
         findings: Sequence[Finding],
+        allowance: Allowance | None = None,
     ) -> None:
         self.run_id = run_id
         self.plan = plan
         self.stores = stores
         self.archive_url = archive_url
+        self.allowance = allowance
         self.results: dict[str, TableResult] = {}
         self.errors: dict[str, CompactorError] = {}
         self.findings: list[Finding] = list(findings)
