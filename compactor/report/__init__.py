@@ -6,6 +6,16 @@ same values is `model.to_json`.
 
 from .page import html, load
 from .reconcile import reconcile_text
+from .retention import act_text, kept_text
 from .terminal import plan_text, scan_text, text
 
-__all__ = ["html", "load", "plan_text", "reconcile_text", "scan_text", "text"]
+__all__ = [
+    "act_text",
+    "html",
+    "kept_text",
+    "load",
+    "plan_text",
+    "reconcile_text",
+    "scan_text",
+    "text",
+]

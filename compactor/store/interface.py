@@ -169,6 +169,14 @@ class Store(Protocol):
         """Lock one version and return it as read back. Never shortens a lock."""
         ...
 
+    def hold(self, key: str, version_id: str, *, on: bool) -> Object:
+        """Put a legal hold on one version, or take it off, and return it as read back.
+
+        The retention stays as it is. Raises: NotFound, Denied, LockUnsupported; StoreError if the
+        store did not do as told.
+        """
+        ...
+
     def versions(self, key: str) -> Sequence[str]:
         """Return the version ids of one key, newest first, without delete markers."""
         ...

@@ -216,6 +216,10 @@ class LocalStore:
         """Raise LockUnsupported."""
         raise self._cannot_lock(key)
 
+    def hold(self, key: str, version_id: str, *, on: bool) -> Object:
+        """Raise LockUnsupported."""
+        raise self._cannot_lock(key)
+
     def versions(self, key: str) -> Sequence[str]:
         """Return nothing: a folder keeps no versions."""
         return ()

@@ -21,7 +21,7 @@ from .interface import LISTING_SCHEMA, Fetched, Object, Retention, Wanted
 from .s3_bulk import Bulk
 from .s3_client import Connection, Patience, boto_translated
 from .s3_list import Lister
-from .s3_lock import check_lock_support, describe
+from .s3_lock import check_lock_support, describe, hold
 from .s3_write import Writer
 
 _ROWS_PER_TABLE = 20_000
@@ -119,6 +119,10 @@ class S3Store:
     def lock(self, key: str, version_id: str, retention: Retention) -> Object:
         """Lock one version and return it as read back."""
         return self._writer.lock(key, version_id, retention)
+
+    def hold(self, key: str, version_id: str, *, on: bool) -> Object:
+        """Put a legal hold on one version, or take it off, and return it as read back."""
+        return hold(self._connection, self._prefix, key, version_id, on=on)
 
     def versions(self, key: str) -> Sequence[str]:
         """Return the version ids of one key, newest first, without delete markers."""

@@ -120,6 +120,30 @@ def lock(
     return locked
 
 
+def hold(connection: Connection, prefix: str, key: str, version_id: str, *, on: bool) -> Object:
+    """Put a legal hold on one version, or take it off, and return it as read back."""
+    found = describe(connection, prefix, key, version_id)
+    if found.legal_hold == on:
+        return found
+    status, where = "ON" if on else "OFF", _where(connection, prefix, key, version_id)
+    with boto_translated(f"turn the legal hold {status}", where, key):
+        connection.client.put_object_legal_hold(
+            Bucket=connection.bucket,
+            Key=prefix + key,
+            VersionId=version_id,
+            LegalHold={"Status": status},
+        )
+    held = describe(connection, prefix, key, version_id)
+    if held.legal_hold != on:
+        raise StoreError(
+            f"{where} has not the legal hold that was asked for: expected {status}, read back "
+            f"{'ON' if held.legal_hold else 'OFF'}",
+            key=key,
+            hint="is reading it permitted (s3:GetObjectLegalHold)?",
+        )
+    return held
+
+
 def _is_retained(found: Object, asked: Retention) -> bool:
     """Tell whether the lock is at least as strong and as long as asked."""
     if found.lock_mode is None or found.retain_until is None:
