@@ -25,6 +25,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -128,6 +129,8 @@ class SourceConfig(_Section):
     """Objects younger than this may still grow, or be followed by others."""
     files: tuple[str, ...] = ()
     """Folders of plain Parquet, CSV or JSON-lines files, in a source."""
+    inventory: dict[str, str] = {}
+    """Source url -> place of its S3 Inventories: a configuration's folder, or a manifest.json."""
     dms: DmsConfig = DmsConfig()
 
     @field_validator("settle")
@@ -145,6 +148,17 @@ class SourceConfig(_Section):
                         f"{name}: {place} does not lie in any of the urls; name its source there"
                     )
         return self
+
+    @field_validator("inventory")
+    @classmethod
+    def _of_a_source(cls, places: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        urls = info.data.get("urls", ())  # not there if it has problems of its own
+        for url, place in places.items():
+            if urls and url not in urls:
+                raise ValueError(f"{url!r} is none of source.urls; write it as it stands there")
+            if not place:
+                raise ValueError(f"{url!r} has no place; name the folder of its inventories")
+        return places
 
 
 class LakeConfig(_Section):

@@ -91,6 +91,7 @@ def detect(
     owners = {table.table_no: (export, table) for export in exports for table in export.tables}
     names = {(root.source, root.facts.root): root.facts.export_id for root in roots}
     findings = [
+        *inventory.findings,
         *_state_findings(roots, newest, inventory.urls, now),
         *_table_findings(exports, tables, sizes, inventory.urls),
         *observe.duplicate_partitions(nominations, owners),
@@ -407,7 +408,7 @@ def _state_findings(
         for told_by_reader in root.facts.findings:
             yield told_by_reader.model_copy(update={"url": url})
         row = newest.get(root.number, {})
-        newest_at = _EPOCH + timedelta(microseconds=row["newest_us"]) if row else None
+        newest_at = _EPOCH + timedelta(microseconds=us) if (us := row.get("newest_us")) else None
         told = observe.export_state(
             root.facts, urls[root.source], newest_at, row.get("objects", 0), now
         )

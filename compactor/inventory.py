@@ -31,6 +31,8 @@ class Inventory:
     objects: int
     not_fetched: frozenset[tuple[int, str]] = field(default_factory=frozenset)
     """Sidecars that were too large, or gone by the time they were asked for."""
+    findings: tuple[Finding, ...] = ()
+    """What is to be told about the listing itself: that an S3 Inventory was read in its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

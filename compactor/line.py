@@ -27,6 +27,7 @@ import pyarrow as pa
 
 from . import compact, decide, probe, stage_text, staged_rows, verify
 from .compact import CompactOptions, Loaded
+from .compare_readers import compare_readers
 from .deposit import Deposit
 from .errors import ObjectUnreadable, SchemaDrift, StoreError, VerificationFailed
 from .feed import Feed
@@ -350,7 +351,7 @@ class TableLine:
             return
         try:
             with self._translated(staged), cursor() as connection:
-                verify.compare_readers(connection, excerpts, self.evidence)
+                compare_readers(connection, excerpts, self.evidence)
         except ObjectUnreadable as error:
             raise blame(self.table, staged, error) from error
 

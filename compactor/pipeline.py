@@ -19,7 +19,7 @@ from .config import Config
 from .errors import CompactorError, SourceError
 from .ledger import Ledger
 from .model import Plan, RunResult, Scan, to_json
-from .places import open_stores
+from .places import open_inventories, open_stores
 from .progress import Progress, Quiet
 from .read_options import read_options
 from .scratch import scratch_folder
@@ -41,8 +41,8 @@ def take_stock(config: Config, *, footers: bool = False, clock: Clock = utc_now)
     )
     with scratch_folder(config.limits.scratch_path()) as folder:
         memory = config.limits.memory_bytes() // 2
-        inventory = scan.scan(stores, folder)
         now = clock()
+        inventory = scan.scan(stores, folder, open_inventories(config, now))
         options, told = read_options(config, now)
         detected = detect.detect(inventory, folder, now, options=options, memory_bytes=memory)
         if footers:

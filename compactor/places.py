@@ -1,12 +1,14 @@
-"""The stores that a configuration names: sources, lake, archive."""
+"""The stores that a configuration names: sources and their S3 Inventories, lake, archive."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from . import archive
 from .config import Config
 from .errors import ConfigError
+from .s3_inventory import Inventories, open_place
 from .store import open_store
 from .store.interface import Store
 
@@ -43,3 +45,14 @@ def open_stores(config: Config) -> Stores:
         vault = open_store(config.archive.url, concurrency=many, storage_class=kind)
         archive.preflight(vault)
     return Stores(sources, open_store(config.lake.url, concurrency=many), vault)
+
+
+def open_inventories(config: Config, now: datetime) -> Inventories:
+    """Open the places of the S3 Inventories that stand in for listings."""
+    many = config.limits.concurrency
+    places = {
+        source: open_place(config.source.inventory[url], concurrency=many)
+        for source, url in enumerate(config.source.urls)
+        if url in config.source.inventory
+    }
+    return Inventories(places=places, now=now)

@@ -1,7 +1,8 @@
 """Take stock: list the sources into one Parquet file, fetch the small files that describe exports.
 
-In:  stores. Out: an `Inventory`; on request row counts or samples from footers. IO: source reads
-(LIST, one GET per sidecar; for footers one or two ranged GETs per object), scratch.
+In:  stores, and the places of S3 Inventories. Out: an `Inventory`; on request row counts or samples
+from footers. IO: source reads (LIST, or the files of an S3 Inventory; one GET per sidecar; for
+footers one or two ranged GETs per object), scratch.
 
 Objects are rows of the listing, never Python objects; only sidecars are bytes in memory.
 """
@@ -9,7 +10,7 @@ Objects are rows of the listing, never Python objects; only sidecars are bytes i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from . import footers as parquet_footers
-from .errors import ConfigError, NotFound, ObjectUnreadable
+from .errors import ConfigError, NotFound, ObjectUnreadable, SourceError
 from .inventory import INVENTORY_SCHEMA, Inventory
 from .model import DateStats, Export, Table
 from .readers import READERS
 from .readers.interface import any_of
+from .s3_inventory import Inventories, Reading
 from .sql import cursor, query, rows, workspace
 from .store.interface import LISTING_SCHEMA, Store, Wanted
 
@@ -36,17 +38,30 @@ _SAMPLED_AT_ONCE = 1_000
 _THREADS = 16
 
 
-def scan(stores: Sequence[Store], scratch: Path) -> Inventory:
-    """List every source and fetch its sidecars.
+def scan(
+    stores: Sequence[Store], scratch: Path, inventories: Inventories | None = None
+) -> Inventory:
+    """List every source, or read its S3 Inventory, and fetch its sidecars.
 
     Raises: ConfigError if one source lies inside another: its objects would count twice.
-            StoreError, Denied.
+            SourceError if an S3 Inventory cannot be used. StoreError, Denied.
     """
     urls = tuple(store.url for store in stores)
     _refuse_overlap(urls)
     listing = scratch / "listing.parquet"
-    objects = _write_listing(stores, listing)
+    readings = {
+        source: Reading(place, urls[source], scratch / f"inventory-{source}")
+        for source, place in (inventories.places if inventories else {}).items()
+    }
+    pages = (
+        readings[source].pages() if source in readings else store.list()
+        for source, store in enumerate(stores)
+    )
+    objects = _write_listing(pages, listing)
     with workspace(scratch) as connection:
+        if readings:
+            doubled = {"listing": str(listing), "sources": sorted(readings)}
+            _refuse_doubled(readings, rows(connection, "scan/doubled", doubled))
         patterns = any_of(tuple(itertools.chain.from_iterable(r.control for r in READERS)))
         found = rows(connection, "scan/control", {"listing": str(listing), "control": patterns})
     wanted = [(row["source"], row["key"]) for row in found if row["size_bytes"] <= CONTROL_BYTES]
@@ -60,13 +75,30 @@ def scan(stores: Sequence[Store], scratch: Path) -> Inventory:
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="sidecar") as pool:
         fetched = zip(wanted, pool.map(get, wanted), strict=True)
         control = {place: content for place, content in fetched if content is not None}
+    gone = [place for place in wanted if place not in control]
     return Inventory(
         listing=listing,
         control=control,
         urls=urls,
         objects=objects,
         not_fetched=frozenset((row["source"], row["key"]) for row in found) - control.keys(),
+        findings=tuple(
+            reading.finding(inventories.now, [key for of, key in gone if of == source])
+            for source, reading in readings.items()
+            if inventories is not None
+        ),
     )
+
+
+def _refuse_doubled(readings: dict[int, Reading], doubled: Sequence[dict[str, Any]]) -> None:
+    """Refuse an inventory that holds a key twice: its rows would be taken twice."""
+    for row in doubled:
+        raise SourceError(
+            f"the S3 Inventory {readings[row['source']].url} cannot be used: expected each key "
+            f"once, found {row['key']} {row['times']} times",
+            key=row["key"],
+            hint="wait for the next inventory, or take the source out of [source] inventory",
+        )
 
 
 def _refuse_overlap(urls: Sequence[str]) -> None:
@@ -78,14 +110,14 @@ def _refuse_overlap(urls: Sequence[str]) -> None:
             )
 
 
-def _write_listing(stores: Sequence[Store], path: Path) -> int:
+def _write_listing(sources: Iterable[Iterator[pa.Table]], path: Path) -> int:
     """Write all listings into one Parquet file, in batches; return the number of objects."""
     objects = 0
     with pq.ParquetWriter(path, INVENTORY_SCHEMA, compression="zstd") as writer:
-        for source, store in enumerate(stores):
+        for source, pages in enumerate(sources):
             waiting: list[pa.Table] = []
             held = 0
-            for page in store.list():
+            for page in pages:
                 waiting.append(page)
                 held += page.num_rows
                 if held >= _ROWS_PER_GROUP:

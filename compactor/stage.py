@@ -27,7 +27,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .errors import CompactorError, ObjectUnreadable, StoreError
+from .errors import Changed, CompactorError, NotFound, ObjectUnreadable, StoreError
 from .feed import Excerpt, Feed
 from .pack import Pack
 from .profile import ColumnProfile
@@ -50,6 +50,10 @@ many, but no more bytes; of a larger object, batches spread over it."""
 ProfileAs = Callable[[Path], tuple[Profiled, ...]]
 MAX_NAMED = 20
 """Unreadable objects named one by one; more are counted."""
+_STALE_LISTING = (
+    "scan again; if the source is read from an S3 Inventory, that may be out of date: wait for the "
+    "next one, or take the source out of [source] inventory"
+)
 
 
 def chunks(wanted: Sequence[Wanted], chunk_bytes: int) -> list[list[Wanted]]:
@@ -302,7 +306,7 @@ class Inspector:
         return decoded
 
     def _keep(self, index: int, kept: list[tuple[int, pa.Table]], *, is_whole: bool) -> None:
-        """Keep rows of an object for `verify.compare_readers`."""
+        """Keep rows of an object, to be compared with those of the other reader."""
         path = self._staged.paths[index] or ""
         self._staged.excerpts += [
             Excerpt(
@@ -405,6 +409,8 @@ def stage(
 
 
 def note(staged: Staged, wanted: Wanted, error: Exception | None) -> None:
+    if isinstance(error, NotFound | Changed):
+        error = type(error)(error.message, key=error.key, hint=_STALE_LISTING)
     if isinstance(error, StoreError):
         staged.failed_store = staged.failed_store or error
     message = error.message if isinstance(error, CompactorError) else str(error)

@@ -2,7 +2,7 @@
 
 In:  the stores, the configuration.
 Out: `Stock`: what there is, what is planned, what earlier runs have left.
-IO:  listings, sidecars, a few footers.
+IO:  listings or S3 Inventories, sidecars, a few footers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from . import detect, lake, peek, plan, scan
 from .config import Config, parse_retain
 from .model import Plan
-from .places import Stores
+from .places import Stores, open_inventories
 from .progress import warning
 from .read_options import read_options
 
@@ -37,7 +37,7 @@ class Stock:
 def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
     """Scan, detect and plan; `folder` is scratch and keeps the assigned listing."""
     memory = config.limits.memory_bytes() // 2
-    inventory = scan.scan(stores.sources, folder)
+    inventory = scan.scan(stores.sources, folder, open_inventories(config, now))
     options, told = read_options(config, now)
     detected = detect.detect(inventory, folder, now, options=options, memory_bytes=memory)
     detected = replace(detected, findings=(*detected.findings, *told))

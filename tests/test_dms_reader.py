@@ -165,6 +165,16 @@ def test_a_table_is_not_taken_for_a_partition_of_its_schema() -> None:
     assert beside(pairs) == [(root, "public.orders") for root in roots for _ in others]
 
 
+@pytest.mark.parametrize("changes", ["orders", "customers"])
+def test_changes_outweigh_a_full_load_that_lies_higher(changes: str) -> None:
+    """One endpoint has the BucketFolder dms, another has none and a schema of that name."""
+    key, other = f"dms/public/orders/{LOAD}", f"dms/misc/{LOAD}"
+    assert places([key, other])[key][2] == "dms.public"
+    more = places([key, other, f"dms/public/{changes}/{CHANGE}"])
+    assert (more[key][0], more[key][2]) == ("dms/", "public.orders")
+    assert (more[other][0], more[other][2]) == ("", "dms.misc")
+
+
 def test_endpoints_with_bucket_folders_of_different_depth_do_not_disturb_each_other() -> None:
     keys = [
         f"public/orders/{LOAD}",

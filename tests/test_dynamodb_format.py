@@ -506,11 +506,20 @@ def test_a_survey_names_the_line_that_is_no_json(tmp_path: Path) -> None:
 
 
 def test_items_of_many_megabytes_are_read_by_both(tmp_path: Path) -> None:
-    value = '{"NULL":true},' * 400_000 + '{"S":"' + "é" * 10_000_000 + '"}'
+    value = '{"NULL":true},' * 400_000 + '{"S":"' + "é" * 4_000_000 + '"}'
     found = read(tmp_path, ALL_TYPES, f'{{"Item":{{"big":{{"L":[{value}]}}}}}}', ALL_TYPES)
     assert found.rows == 3
     assert len(found.column("big")[1]) == 400_001
     assert found.column("id") == ["K3TXQk84Si", None, "K3TXQk84Si"]
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    path = write(tmp_path / "long.json.gz", [ALL_TYPES, '{"Item":{"a":{"S":"' + "x" * 40_000_000])
+    for look in (ITEMS.rows, decode_all):
+        with pytest.raises(Malformed, match=r"^line 2: expected at most 16777216 bytes"):
+            look(path)
+    with pytest.raises(duckdb.Error, match="maximum_object_size"):
+        ITEMS.survey(sql.connect(), [str(path)], FormatOptions())
 
 
 # --- both engines, whatever comes -----------------------------------------------------------------
@@ -637,6 +646,34 @@ def test_arrow_reads_what_it_is_meant_to_read(tmp_path: Path) -> None:
         ["bytes", "list"],
     ]
     assert found.column("bytes") == [[b"h", b"i"], None, None]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('{"Item":{"a":{"M":{"x":{"S":"1"}}}}}', "1"),
+        ('{"Item":{"z":{"M":{"a":{"M":{"x":{"S":"no"}}}}},"a":{"M":{"x":{"S":"1"}}}}}', "1"),
+        ('{"Item":{"a":{"M":{"x":{"S":"1"}}},"z":{"M":{"a":{"M":{"x":{"S":"no"}}}}}}}', "1"),
+        ('{"Item":{"z":{"M":{"a":{"M":{"x":{"S":"no"}}}}},"\\u0061":{"M":{"x":{"S":"1"}}}}}', "1"),
+        ('{"Item":{"z":{"M":{"a":{"M":{"x":{"S":"no"}}}}},"a" :{"M":{"x":{"S":"1"}}}}}', "1"),
+        (r'{"Item":{"s":{"S":"\"a\":{\"M\":{"},"a":{"M":{"x":{"S":"1"}}}}}', "1"),
+        (r'{"Item":{"s":{"S":"}}}{{\\"},"a":{"M":{"x":{"S":"1"}}}}}', "1"),
+        (r'{"Item":{"q\"a":{"M":{"x":{"S":"no"}}},"a":{"M":{"x":{"S":"1"}}}}}', "1"),
+        (r'{"Item":{"q\"a":{"M":{"x":{"S":"no"}}},"a": {"M": {"x": {"S": "1"}}}}}', "1"),
+        (r'{"Item":{"q\\":{"S":"\\"},"a":{"M":{"x":{"S":"1"}}}}}', "1"),
+        ('{"Item":{"q\\"a":{"M":{"x":{"S":"no"}}}}}', None),
+        ('{"Item":{"z":{"M":{"a":{"M":{"x":{"S":"no"}}}}}}}', None),
+        ('{"Item":{"z":{"M":{"a":{"M":{"x":{"S":"no"}}}}},"a":{"NULL":true}}}', None),
+    ],
+)
+def test_the_text_of_a_map_is_that_of_the_attribute_and_of_nothing_like_it(
+    tmp_path: Path, line: str, expected: str | None
+) -> None:
+    found = read(tmp_path, line, '{"Item":{"a":{"M":{"x":{"S":"1"}}}}}')
+    assert found.by_arrow is not None
+    assert found.by_arrow.equals(found.decoded)
+    text = None if expected is None else f'{{"x":{{"S":"{expected}"}}}}'
+    assert found.column("a") == [text, '{"x":{"S":"1"}}']
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,13 @@ from typing import Any
 import pyarrow as pa
 
 from ..model import DateStats
-from . import dynamodb_arrow
+from . import dynamodb_arrow, json_text
 from .interface import Fields, Malformed
 
-MAX_LINE_BYTES = 64 << 20
-"""Longest line. An item has at most 400 KB, but `{"NULL":true}` in a list counts as one byte."""
+MAX_LINE_BYTES = 16 << 20
+"""Longest line that is read for certain. An item has at most 400 KB, of which JSON can make three
+megabytes (`{"NULL":true},` counts as two bytes), and a change holds two of them. DuckDB takes twice
+this size as a buffer for each thread."""
 BATCH_BYTES, BATCH_ROWS = 8 << 20, 16_384
 _READ_BYTES = 1 << 20
 SPACE = b" \t\r"
@@ -56,18 +58,21 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 def lines(path: Path) -> Iterator[tuple[int, list[bytes]]]:
     """Yield whole lines by the handful, with the number of the first one. Raises: Malformed"""
-    number, waiting, size = 1, list[bytes](), 0
+    number, waiting, size, unfinished = 1, list[bytes](), 0, 0
     for block in _blocks(path):
         waiting.append(block)
         size += len(block)
-        if size >= BATCH_BYTES and b"\n" in block:
+        ends = block.rfind(b"\n") + 1
+        unfinished = len(block) - ends if ends else unfinished + len(block)
+        if unfinished > MAX_LINE_BYTES:
+            number += sum(one.count(b"\n") for one in waiting)
+            raise Malformed(f"line {number}: expected at most {MAX_LINE_BYTES} bytes, found more")
+        if size >= BATCH_BYTES and ends:
             whole, _, rest = b"".join(waiting).rpartition(b"\n")
             found = whole.split(b"\n")
             yield number, found
             number += len(found)
             waiting, size = [rest], len(rest)
-        elif size > MAX_LINE_BYTES + BATCH_BYTES:
-            raise Malformed(f"line {number} or a later one is longer than {MAX_LINE_BYTES} bytes")
     yield number, b"".join(waiting).split(b"\n")
 
 
@@ -132,17 +137,10 @@ def _is_text(value: Any) -> bool:
     )
 
 
-def _no_number(text: str) -> Any:
-    raise ValueError(f"expected numbers as strings, found {text}")
-
-
-_DECODER = json.JSONDecoder(parse_float=_no_number, parse_int=_no_number, parse_constant=_no_number)
-
-
 def _parse(line: bytes, root: str) -> Item:
     """Return what a line says, with the line itself under an empty name."""
     text = line.decode()
-    item = _DECODER.decode(text)
+    item = json_text.DECODER.decode(text)
     if not isinstance(item, dict):
         raise ValueError(f"expected {{{root!r}: ...}}, found {text[:40]}")
     for name in ("Keys", root) if root != "Item" else (root,):
@@ -163,7 +161,10 @@ def _column(kind: str, name: str, root: str, view: str) -> tuple[pa.DataType, Ge
         case "nulls":
             return pa.list_(text), lambda item: _nulls(item.get(root))
         case "old_image":
-            return text, lambda item: _json(item["OldImage"]) if "OldImage" in item else None
+            return (
+                text,
+                lambda item: json_text.text(item["OldImage"]) if "OldImage" in item else None,
+            )
         case "write_time":
             return pa.timestamp("us"), _write_time
         case "event":
@@ -185,8 +186,10 @@ def _column(kind: str, name: str, root: str, view: str) -> tuple[pa.DataType, Ge
         if typed == _NULL:
             return None
         if descriptor == "mixed":
-            return _json(typed)
-        raise ValueError(f"attribute {name!r}: expected {descriptor}, found {_json(typed)[:80]}")
+            return json_text.text(typed)
+        raise ValueError(
+            f"attribute {name!r}: expected {descriptor}, found {json_text.text(typed)[:80]}"
+        )
 
     return type_, get
 
@@ -197,13 +200,13 @@ _NULL = {"NULL": True}
 
 def _string(value: Any) -> str:
     if type(value) is not str:
-        raise ValueError(f"expected a string, found {_json(value)[:80]}")
+        raise ValueError(f"expected a string, found {json_text.text(value)[:80]}")
     return value
 
 
 def _bool(value: Any) -> bool:
     if type(value) is not bool:
-        raise ValueError(f"expected true or false, found {_json(value)[:80]}")
+        raise ValueError(f"expected true or false, found {json_text.text(value)[:80]}")
     return value
 
 
@@ -217,7 +220,7 @@ def _bytes(value: Any) -> bytes:
 def _list(convert: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
     def get(value: Any) -> list[Any]:
         if type(value) is not list:
-            raise ValueError(f"expected a list, found {_json(value)[:80]}")
+            raise ValueError(f"expected a list, found {json_text.text(value)[:80]}")
         return [convert(element) for element in value]
 
     return get
@@ -226,7 +229,7 @@ def _list(convert: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
 def _element(descriptor: str) -> Callable[[Any], str]:
     def get(value: Any) -> str:
         if type(value) is not dict or list(value) != [descriptor]:
-            raise ValueError(f"expected {descriptor} in a list, found {_json(value)[:80]}")
+            raise ValueError(f"expected {descriptor} in a list, found {json_text.text(value)[:80]}")
         return _string(value[descriptor])
 
     return get
@@ -234,22 +237,8 @@ def _element(descriptor: str) -> Callable[[Any], str]:
 
 def _object(value: Any) -> str:
     if type(value) is not dict:
-        raise ValueError(f"expected a typed value, found {_json(value)[:80]}")
-    return _json(value)
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
-_CONTROL = re.compile(r"\\\\|\\u00[01][0-9a-f]")
-
-
-def _json(value: Any) -> str:
-    """Return minified JSON text, spelled as DuckDB does it: `\\u001F`, Python has `\\u001f`."""
-    text = _ENCODER.encode(value)
-    return _CONTROL.sub(_upper, text) if "\\u00" in text else text
-
-
-def _upper(found: re.Match[str]) -> str:
-    return f"\\u{found[0][2:].upper()}" if found[0].startswith("\\u") else found[0]
+        raise ValueError(f"expected a typed value, found {json_text.text(value)[:80]}")
+    return json_text.text(value)
 
 
 _TEXTS = pa.list_(pa.string())

@@ -46,6 +46,8 @@ ADVICE = {
     "configuration, and this is not said again.",
     "uncounted_objects": "Rows are counted and proven all the same; only the export tool's own "
     "count is missing.",
+    "inventory_used": "Objects that were written after the inventory are taken when the next one "
+    "lists them. Take the source out of [source] inventory to have it listed.",
 }
 """What to do about each kind of finding; a finding's own `hint` comes first."""
 

@@ -16,7 +16,7 @@ WITH shapes AS (
            ) AS elements,
            count(*) AS items
     FROM read_ndjson_objects(
-        $files, compression = 'gzip', maximum_object_size = 67108864)  -- names do not tell
+        $files, compression = 'gzip', maximum_object_size = 16777216)  -- names do not tell
     GROUP BY ALL
 ),
 attributes AS (

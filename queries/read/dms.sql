@@ -10,8 +10,8 @@
 --   date folders: the table is where LOAD objects lie; not a folder that holds other tables; else
 --     as many folders are dates as can be (a table 10 with changes in 2022/10 is a table of its
 --     schema only if one of these, or $folders, says so)
---   partitions:   changes are never written to a partition's folder; a folder with objects of its
---     own above is the table, so is one beside which other tables lie, and one that lies as deep
+--   partitions:   changes are never written to a partition's folder, so they show which folders are
+--     schemas; then the folder above is the table if tables lie beside it, or if it lies as deep
 --     below the control tables as tables do; else schema and table are the last two
 -- What then has no schema and table is left, and so is what fits no reading below a known
 -- BucketFolder.
@@ -122,12 +122,10 @@ WITH data AS MATERIALIZED (
     GROUP BY readings.source, readings.folder
 ), change_dirs AS MATERIALIZED (
     SELECT source, folder, chosen.table_folder AS table_folder FROM chosen WHERE chosen.depth >= 2
-), change_tables AS (
-    SELECT DISTINCT
-        source, table_folder, regexp_extract(table_folder, '(?s)^(.*/)?[^/]+/$', 1) AS schema_folder
-    FROM change_dirs
 ), change_schemas AS (
-    SELECT DISTINCT source, schema_folder FROM change_tables
+    SELECT DISTINCT
+        source, regexp_extract(table_folder, '(?s)^(.*/)?[^/]+/$', 1) AS schema_folder
+    FROM change_dirs
 ), control_dirs AS MATERIALIZED (
     SELECT DISTINCT
         source,
@@ -147,9 +145,6 @@ WITH data AS MATERIALIZED (
             WHEN base IS NOT NULL THEN CASE depth WHEN 2 THEN folder WHEN 3 THEN above END
             WHEN depth < 2 THEN NULL
             WHEN depth = 2 THEN folder
-            WHEN (source, folder) IN (SELECT (source, table_folder) FROM change_tables) THEN folder
-            WHEN (source, above) IN (SELECT (source, table_folder) FROM change_tables)
-                OR (source, above) IN (SELECT (source, folder) FROM load_dirs) THEN above
             WHEN (source, above) IN (SELECT (source, schema_folder) FROM change_schemas) THEN folder
             WHEN (source, above2) IN (SELECT (source, schema_folder) FROM change_schemas)
                 OR (source, above2) IN (SELECT (source, above) FROM load_dirs)

@@ -1,4 +1,4 @@
-"""The four cases: what is measured, against whom, and what it should reach."""
+"""The cases: what is measured, against whom, and what it should reach."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import exports
+from . import inventory as s3_inventory
 from .contest import OURS, Contestant, Place, Result, child, contest
 from .exports import BIG, FIXED, HUGE, TINY, Shape
 from .machine import REPOSITORY
@@ -112,11 +113,17 @@ def fixed(options: Options) -> list[Result]:
     return _local(FIXED, options)
 
 
+def inventory(options: Options) -> list[Result]:
+    """Ten million objects of an S3 Inventory: taking stock, nothing else."""
+    return s3_inventory.contest(options.data, options.work, options.runs)
+
+
 CASES: dict[str, Callable[[Options], list[Result]]] = {
     "tiny": tiny,
     "big": big,
     "huge": huge,
     "fixed": fixed,
+    "inventory": inventory,
 }
 
 

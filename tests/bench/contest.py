@@ -121,7 +121,7 @@ def contest(
                 continue
             run = _run(contestant, place, rows)
             result.runs.append(run)
-            _log(case, contestant.name, number + 1, run)
+            log_run(case, contestant.name, number + 1, run)
     return list(results.values())
 
 
@@ -167,7 +167,7 @@ def _wrong(found: Mapping[str, int], rows: int, report: Mapping[str, Any] | None
     return None
 
 
-def _log(case: str, name: str, number: int, run: Run) -> None:
+def log_run(case: str, name: str, number: int, run: Run) -> None:
     took = run.measured
     what = "stopped at the cap after" if took.is_capped else "took"
     print(

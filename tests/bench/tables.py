@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from . import inventory
 from .contest import OURS, Result, Run
 
 _HEAD = (
@@ -46,8 +47,8 @@ def _row(result: Result, ours: Result | None) -> tuple[str, ...]:
         f"{result.median(lambda run: run.measured.cpu_seconds):.1f}",
         f"{result.median(lambda run: run.measured.peak_rss_bytes) / 2**20:.0f}",
         "" if result.is_capped else f"{result.rows / result.seconds:,.0f}",
-        "" if result.is_capped else str(last.files),
-        "" if result.is_capped else str(last.sorted_files),
+        "" if result.is_capped or result.case == "inventory" else str(last.files),
+        "" if result.is_capped or result.case == "inventory" else str(last.sorted_files),
         f"{result.median(_source_gets) / result.source_files:.3f}" if last.requests else "",
         _requests(last),
     )
@@ -80,6 +81,8 @@ def _notes(results: Sequence[Result]) -> list[str]:
 
 def _targets(case: str, results: Sequence[Result]) -> list[str]:
     """Return a line for each target of `case` that these results allow to judge."""
+    if case == "inventory":
+        return list(_inventory_targets(results))
     ours = _ours(results)
     if not ours:
         return ["- targets: not judged, no figure of ours"]
@@ -131,6 +134,23 @@ def _big_targets(ours: Result, peers: Sequence[Result]) -> list[str]:
         name = f"times the time of {peers[0].contestant}"
         lines.insert(0, _judged(name, f"{ratio:.2f}", "at most 2.0, aim 1.5", ratio <= 2))
     return lines
+
+
+def _inventory_targets(results: Sequence[Result]) -> Iterator[str]:
+    """Yield lines per format: reading, and what `scan` takes beyond that."""
+    whole = {r.contestant: r for r in results if r.runs and not r.error}
+    for name in inventory.FORMATS.values():
+        reading = whole.get(f"{inventory.READING} {name}")
+        scan = whole.get(f"{inventory.SCANNING} {name}")
+        if reading is None or scan is None:
+            yield f"- {name}: targets not judged, a process failed"
+            continue
+        rss = max(run.measured.peak_rss_bytes for run in (*reading.runs, *scan.runs)) / 2**30
+        more = scan.seconds - reading.seconds
+        seconds = reading.seconds
+        yield _judged(f"{name}: seconds to read", f"{seconds:.1f}", "at most 60", seconds <= 60)
+        yield _judged(f"{name}: seconds of scan beyond", f"{more:.1f}", "at most 60", more <= 60)
+        yield _judged(f"{name}: largest peak RSS, GiB", f"{rss:.2f}", "at most 2", rss <= 2)
 
 
 def _sorted_line(ours: Result) -> str:
