@@ -55,7 +55,8 @@ def scan(
         for source, store in enumerate(stores)
     )
     objects = _write_listing(pages, listing)
-    with workspace(scratch) as connection:
+    memory = inventories.memory_bytes if inventories and readings else None
+    with workspace(scratch, memory) as connection:
         if readings:
             doubled = {"listing": str(listing), "sources": sorted(readings)}
             _refuse_doubled(readings, rows(connection, "scan/doubled", doubled))
