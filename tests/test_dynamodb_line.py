@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -156,3 +158,24 @@ def test_exports_in_s3_are_taken_as_those_in_a_folder(
     checks = [check for table in done.result.tables for check in table.checks]
     assert checks
     assert {check.status for check in checks} == {"pass"}
+
+
+@pytest.mark.skipif(
+    not os.environ.get("COMPACTOR_SAMPLES"),
+    reason="COMPACTOR_SAMPLES does not name a folder of real exports",
+)
+def test_real_exports_go_through_the_whole_line_fully_verified(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    shutil.copytree(
+        Path(os.environ["COMPACTOR_SAMPLES"]) / "dynamodb_ddb-pitr", line.source, dirs_exist_ok=True
+    )
+
+    done = line.run()
+
+    assert done.exit_code == 0
+    found = {(table.database, table.table): [] for table in done.result.tables}
+    for table in done.result.tables:
+        assert {check.status for check in table.checks} == {"pass"}
+        found[table.database, table.table].append(table.output_rows)
+    assert found == {("dynamodb", "test"): [3], ("dynamodb_changes", "test"): [6, 5]}
+    assert line.run().result.status == "nothing_to_do"
