@@ -398,14 +398,7 @@ class TableLine:
         wanted = {column.no: column for column in source_columns(self.rules)}
         made = {column.no: column for column in chunk.staged.profiled}
         profiles = chunk.staged.profiles
-        contested: set[str] = set()
-        if isinstance(chunk.staged.reading, ParquetRows):
-            contested = chunk.staged.reading.contested()  # seen when some files had come already
-        again = [
-            column
-            for no, column in wanted.items()
-            if column.name in contested or not same_typing(made.get(no), column)
-        ]
+        again = [column for no, column in wanted.items() if not same_typing(made.get(no), column)]
         good = {no: profile for no, profile in profiles.items() if no in wanted}
         if again:
             good |= profile_again(chunk.staged, again)

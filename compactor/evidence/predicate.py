@@ -14,7 +14,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import field_serializer
+from pydantic import Field, field_serializer
 
 from ..model import Check, Finding, Model, TableResult, utc_text
 
@@ -69,8 +69,8 @@ class RunPredicate(Model):
     checks: tuple[Check, ...] = ()
     """Of later acts: what was read back."""
     findings: tuple[Finding, ...] = ()
-    versions: dict[str, str] = {}
-    config: dict[str, Any] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
+    config: dict[str, Any] = Field(default_factory=dict)
     """As it was used, without secrets (there are none in it)."""
     note: str = ""
 
