@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import __version__, progress, retention_commands
+from . import __version__, batch_commands, progress, retention_commands
 from .errors import CompactorError, ConfigError
 from .flags import Json, config_of_flags, leave, print_result, settings, write_file
 
@@ -300,6 +300,7 @@ def demo_command(
 
 
 retention_commands.add_to(app)
+app.add_typer(batch_commands.batch_app, name="batch")
 
 
 # --- helpers --------------------------------------------------------------------------------------

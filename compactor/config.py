@@ -44,6 +44,7 @@ _MOST = {"d": 365_000, "mo": 12_000, "y": 1_000}
 _LEAST_MEMORY = 64 << 20
 _SETTLE = re.compile(r"^\s*(\d{1,9})\s*(s|m|h)\s*$")
 _TASK_ARN = re.compile(r"^arn:aws[a-z-]*:dms:[a-z0-9-]+:[0-9]{12}:task:[A-Za-z0-9-]+$")
+_ROLE_ARN = re.compile(r"^arn:(aws[a-z-]*):iam::([0-9]{12}):role/[\w+=,.@/-]+$")
 _RETAIN = re.compile(r"^\s*(\d+)\s*(d|mo|y)\s*$")
 
 
@@ -182,6 +183,10 @@ class ArchiveConfig(_Section):
     retention_ceiling_usd: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """What a run may lock under COMPLIANCE without being asked, over the whole retention; 0: no
     ceiling is set, and every run that locks something new needs `--accept-retention`."""
+    method: Literal["copy", "batch"] = "copy"
+    """`batch`: a run writes what S3 Batch Operations needs to copy; see `batch_copy.py`."""
+    batch_role_arn: str = ""
+    """Role that S3 Batch Operations takes on."""
 
     @field_validator("retain", "max_retain")
     @classmethod
@@ -195,6 +200,21 @@ class ArchiveConfig(_Section):
         if not text.startswith("s3://"):
             raise ValueError("an archive needs S3 Object Lock, so its url starts with s3://")
         return text
+
+    @model_validator(mode="after")
+    def _role(self) -> ArchiveConfig:
+        if self.method == "batch" and not _ROLE_ARN.match(self.batch_role_arn):
+            raise ValueError(
+                "method = 'batch' needs batch_role_arn, the role that S3 Batch Operations takes on "
+                f"(arn:aws:iam::<account>:role/<name>), not {self.batch_role_arn!r}"
+            )
+        return self
+
+    def batch_account(self) -> tuple[str, str]:
+        """Return (partition, account) of the role for S3 Batch Operations."""
+        match = _ROLE_ARN.match(self.batch_role_arn)
+        assert match is not None  # validated with method = "batch"
+        return match[1], match[2]
 
 
 class CompactConfig(_Section):

@@ -73,6 +73,11 @@ class Finisher:
         sidecars = self._sidecars(table)
         if self._ledger.allowance is not None:
             self._ledger.allowance.take(result, sum(map(len, sidecars.values())))
+        partitions = result.partitions
+        has_objects = any(part.objects for part in partitions)
+        is_copied_here = self._options.method == "copy" or not has_objects
+        if not is_copied_here:  # only the sidecars, which are not in the lake
+            result = result.model_copy(update={"partitions": ()})
         result = archive.archive(
             result,
             vault,
@@ -81,13 +86,17 @@ class Finisher:
             lambda item: parts.get(item.key) or self._bring(item, back),
             now=self._clock(),
         )
+        result = result if is_copied_here else result.model_copy(update={"partitions": partitions})
         failed = [check for check in result.checks if check.status == "fail"]
         if failed:
             raise VerificationFailed(
                 f"{table.table}: {failed[0].name} of {failed[0].subject}: expected "
                 f"{failed[0].expected}, found {failed[0].actual}"
             )
-        self._ledger.put_finished(result)
+        if is_copied_here:
+            self._ledger.put_finished(result)
+        else:
+            self._ledger.put_batched(result)
         return result
 
     def _sidecars(self, table: PlanTable) -> dict[str, bytes]:
@@ -127,7 +136,8 @@ class Finisher:
             if not self._is_locked_here(table):
                 result = self._lock(table, archive.unlocked(result), {})
             result = result.model_copy(update={"status": "adopted"})
-        self._ledger.put_finished(result)
+        if table.task_id not in self._ledger.batched:
+            self._ledger.put_finished(result)
         return result
 
     def _record(self, table: PlanTable) -> TableResult:

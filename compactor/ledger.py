@@ -38,6 +38,8 @@ class Ledger:
         self.allowance = allowance
         self.results: dict[str, TableResult] = {}
         self.errors: dict[str, CompactorError] = {}
+        self.batched: dict[str, TableResult] = {}
+        """Tables that wait for S3 Batch Operations, by task."""
         self.findings: list[Finding] = list(findings)
         self._verified: set[str] = set()
 
@@ -110,6 +112,13 @@ class Ledger:
         """Write down that nothing is left to do for a table, in this archive."""
         key = lake.record_key(self.run_id, result.task_id, self.archive_url)
         self._put(key, to_json(result).encode())
+
+    def put_batched(self, result: TableResult) -> None:
+        """Write down that a table waits for S3 Batch Operations to copy it."""
+        assert self.archive_url is not None
+        key = lake.batched_key(self.run_id, result.task_id, self.archive_url)
+        self._put(key, to_json(result).encode())
+        self.batched[result.task_id] = result
 
     def _put(self, key: str, body: bytes) -> None:
         self.stores.lake.put(key, body, sha256=hashlib.sha256(body).hexdigest())

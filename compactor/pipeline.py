@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from . import commitment, detect, progress, scan, second_engine, stock
+from . import batch_copy, commitment, detect, progress, scan, second_engine, stock
 from .config import Config
 from .errors import CompactorError, SourceError
 from .ledger import Ledger
@@ -118,6 +118,8 @@ def run(
     """
     started = clock()
     stores = open_stores(config)
+    if config.archive is not None and config.archive.method == "batch":
+        batch_copy.target_prefix(stores)
     with scratch_folder(config.limits.scratch_path()) as folder:
         taken = stock.take(config, stores, folder, clock())
         if fixed is not None:
@@ -154,6 +156,9 @@ def run(
                 aside=aside,
             )
             work.tables()
+            if config.archive is not None and ledger.batched:
+                tables = tuple(ledger.batched.values())
+                ledger.findings.append(batch_copy.prepare(config.archive, stores, run_id, tables))
             result = ledger.result(started, clock(), nothing=False)
             result = ledger.publish(result, write_report.result() if write_report else None)
         return Done(result, exit_code(result, list(ledger.errors.values())))

@@ -45,6 +45,7 @@ def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
     prior = lake.progress(
         (key for page in stores.lake.list(lake.RUNS) for key in page.column("key").to_pylist()),
         config.archive.url if config.archive else None,
+        batch_counts=config.archive is not None and config.archive.method == "batch",
     )
     shape = _plan_options(config)
     adoptable = frozenset(prior.adoptable)

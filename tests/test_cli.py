@@ -21,7 +21,7 @@ from compactor.errors import CompactorError, SignatureError, StoreError, Verific
 GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = (
     *("scan", "plan", "run", "reconcile", "report", "init", "demo"),
-    *("hold", "extend", "expired", "destroyed"),
+    *("hold", "extend", "expired", "destroyed", "batch"),
 )
 SECRET = "SECRET-VALUE-OF-A-ROW"
 

@@ -99,10 +99,13 @@ def test_every_section_of_the_configuration_is_in_the_readme(section: str) -> No
 def test_every_check_is_in_the_readme() -> None:
     source = "".join(
         (ROOT / "compactor" / name).read_text(encoding="utf-8")
-        for name in ("verify.py", "archive.py", "vault.py", "retention.py", "expiry.py")
+        for name in (
+            *("verify.py", "archive.py", "batch_report.py"),
+            *("vault.py", "retention.py", "expiry.py"),
+        )
     )
     names = set(re.findall(r'(?:_equal\(\s*|name=)"([a-z0-9_]+)"', source))
-    assert {"rows", "lock", "profile", "legal_hold", "present", "destroyed"} <= names
+    assert {"rows", "lock", "profile", "present", "destroyed", "batch_tasks"} <= names
     for name in names:
         assert f"`{name}`" in README
 

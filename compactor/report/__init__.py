@@ -4,6 +4,7 @@ Pure: values of `model.py` in, text out. No store, no clock, no randomness. The 
 same values is `model.to_json`.
 """
 
+from .batch import jobs_text, reported_text
 from .page import html, load
 from .reconcile import reconcile_text
 from .retention import act_text, kept_text
@@ -12,10 +13,12 @@ from .terminal import plan_text, scan_text, text
 __all__ = [
     "act_text",
     "html",
+    "jobs_text",
     "kept_text",
     "load",
     "plan_text",
     "reconcile_text",
+    "reported_text",
     "scan_text",
     "text",
 ]

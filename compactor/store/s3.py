@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -123,6 +124,10 @@ class S3Store:
     def hold(self, key: str, version_id: str, *, on: bool) -> Object:
         """Put a legal hold on one version, or take it off, and return it as read back."""
         return hold(self._connection, self._prefix, key, version_id, on=on)
+
+    def control_client(self) -> Any:
+        """Return a boto3 client of S3 Control, in this bucket's region."""
+        return self._connection.control_client()
 
     def versions(self, key: str) -> Sequence[str]:
         """Return the version ids of one key, newest first, without delete markers."""
