@@ -28,18 +28,18 @@ from typing import Any
 from urllib.parse import quote
 
 from . import lake
-from .archive import retain_until
+from .archive import metadata, retain_until
 from .config import ArchiveConfig, Config, parse_retain
 from .errors import ConfigError
-from .model import Finding, Model, StoredObject, TableResult, snapshot_text, utc_text
+from .model import Check, Finding, Model, StoredObject, TableResult, snapshot_text, utc_text
 from .places import Stores
 from .store import open_store
-from .store.interface import Store
+from .store.interface import CopySource, Retention, Store
 
 MANIFEST_FORMAT = "S3BatchOperations_CSV_20180820"
 REPORT_FORMAT = "Report_CSV_20180820"
 LARGEST_BYTES = 5 << 30
-"""One copy of S3 Batch Operations takes no more."""
+"""One copy of S3 Batch Operations takes no more; larger objects are copied in parts by the run."""
 _PRIORITY = 10
 
 
@@ -78,6 +78,50 @@ def bucket_and_prefix(store: Store) -> tuple[str, str]:
     return bucket, prefix
 
 
+def is_for_batch(item: StoredObject) -> bool:
+    """Tell whether a job can copy an object; what it cannot, the run copies in parts."""
+    return item.size_bytes <= LARGEST_BYTES
+
+
+def copy_large(
+    lake_store: Store, vault: Store, table: TableResult, retention: Retention
+) -> list[Check]:
+    """Copy the objects of a table that are too large for a job, locked; read each one back.
+
+    Above 5 GiB S3 keeps no SHA-256 of the whole, so the copy's bytes are read once.
+
+    Raises: Changed, AlreadyExists, LockUnsupported, StoreError.
+    """
+    bucket, prefix = bucket_and_prefix(lake_store)
+    checks = []
+    for item in (item for part in table.partitions for item in part.objects):
+        if is_for_batch(item):
+            continue
+        seen = lake_store.stat(item.key, item.version_id)
+        source = CopySource(
+            bucket=bucket,
+            key=prefix + item.key,
+            version_id=item.version_id,
+            etag=seen.etag,
+            size_bytes=item.size_bytes,
+            sha256=item.sha256,
+            metadata=metadata(item, table),
+        )
+        copied = vault.copy(item.key, source, retention=retention)
+        found = copied.sha256 or vault.digest(item.key, copied.version_id)
+        checks.append(
+            Check(
+                name="copied_sha256",
+                subject=item.key,
+                expected=item.sha256,
+                actual=found,
+                status="pass" if found == item.sha256 else "fail",
+                source="SHA-256 computed before the upload; that of the archive's bytes",
+            )
+        )
+    return checks
+
+
 def target_prefix(stores: Stores) -> str:
     """Return the prefix that turns a key in the lake into the archive's.
 
@@ -102,12 +146,12 @@ def prepare(
 ) -> Finding:
     """Write manifests and requests for the tables; return what the user should do next.
 
-    Raises: StoreError if an object is too large for S3 Batch Operations, or cannot be written.
+    Raises: StoreError if one cannot be written.
     """
     period = parse_retain(archive.retain)
     by_date: dict[datetime, list[StoredObject]] = {}
     for table in tables:
-        objects = [item for part in table.partitions for item in part.objects]
+        objects = [item for part in table.partitions for item in part.objects if is_for_batch(item)]
         by_date.setdefault(retain_until(table.snapshot, period), []).extend(objects)
     count = size = 0
     for until, objects in sorted(by_date.items()):

@@ -23,7 +23,7 @@ from pydantic import field_serializer
 
 from . import archive, lake, ledger
 from .archive import ArchiveOptions
-from .batch_copy import bucket_and_prefix, folder, requests
+from .batch_copy import bucket_and_prefix, folder, is_for_batch, requests
 from .completion_report import Task, read
 from .config import Config, parse_retain
 from .errors import CompactorError, ConfigError, NotFound, SourceError
@@ -101,12 +101,14 @@ def report(
             SourceError, VerificationFailed for a report that cannot be used; StoreError.
     """
     place = _place(config, run_id)
-    requests(place.lake, run_id)  # refuses a run that has not ended
     now = clock()
     tables = _open_tables(place)
     if not tables:
         return Reported(run_id=run_id, status="nothing_to_do", at=now)
-    urls, tasks = _tasks(place, url)
+    urls, tasks = list[str](), dict[str, Task]()
+    if any(is_for_batch(item) for t in tables for part in t.partitions for item in part.objects):
+        requests(place.lake, run_id)  # refuses a run that has not ended
+        urls, tasks = _tasks(place, url)
     done = [_table(place, table, tasks, now) for table in tables]
     good = [table for table, told in done if told.status == "archived"]
     return Reported(
@@ -232,20 +234,21 @@ def _table(
 def _told(part: PartitionResult, tasks: Mapping[str, Task]) -> list[Check]:
     """Hold what the reports say against what was handed over; failed objects one by one."""
     name = f"dt={part.value}" if part.value else "table"
-    done = [item for item in part.objects if item.key in tasks and tasks[item.key].is_done]
+    asked = [item for item in part.objects if is_for_batch(item)]
+    done = [item for item in asked if item.key in tasks and tasks[item.key].is_done]
     checks = []
-    if part.objects:
+    if asked:
         checks.append(
             Check(
                 name="batch_tasks",
                 subject=name,
-                expected=f"{len(part.objects)} objects succeeded",
+                expected=f"{len(asked)} objects succeeded",
                 actual=f"{len(done)} objects succeeded",
-                status="pass" if len(done) == len(part.objects) else "fail",
+                status="pass" if len(done) == len(asked) else "fail",
                 source=_SOURCE,
             )
         )
-    bad = [item for item in part.objects if item not in done]
+    bad = [item for item in asked if item not in done]
     checks += [
         Check(
             name="batch_task",

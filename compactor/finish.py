@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from . import archive, lake
+from . import archive, batch_copy, lake
 from .archive import ArchiveOptions
 from .errors import StoreError, VerificationFailed
 from .ledger import Ledger
@@ -86,7 +86,11 @@ class Finisher:
             lambda item: parts.get(item.key) or self._bring(item, back),
             now=self._clock(),
         )
-        result = result if is_copied_here else result.model_copy(update={"partitions": partitions})
+        if not is_copied_here:
+            result = result.model_copy(update={"partitions": partitions})
+            retention = archive.retention_of(result, self._options, self._clock())
+            large = batch_copy.copy_large(self._ledger.stores.lake, vault, result, retention)
+            result = result.model_copy(update={"checks": (*result.checks, *large)})
         failed = [check for check in result.checks if check.status == "fail"]
         if failed:
             raise VerificationFailed(

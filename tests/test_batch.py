@@ -28,7 +28,7 @@ from compactor.config import ArchiveConfig, parse_config
 from compactor.errors import ConfigError, NotFound, SourceError, VerificationFailed
 from compactor.model import StoredObject
 from compactor.places import Stores
-from compactor.store import open_store
+from compactor.store import open_store, s3_copy
 from compactor.store.s3 import S3Store
 
 ROLE = "arn:aws:iam::111122223333:role/batch-copy"
@@ -323,6 +323,41 @@ def test_other_partitions_have_their_own_arns() -> None:
         url="s3://b/", method="batch", batch_role_arn="arn:aws-us-gov:iam::111122223333:role/a/b"
     )
     assert archive.batch_account() == ("aws-us-gov", "111122223333")
+
+
+def test_what_is_too_large_for_a_job_is_copied_in_parts_by_the_run(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = lambda: {  # noqa: E731
+        key: place.client.head_object(Bucket=place.lake, Key=key)["ContentLength"]
+        for key in place.keys(place.lake, "tables/shop/")
+    }
+    place.deliver(write_shop(place.folder / "exports"))
+    with_archive, place.settings = place.settings, place.without_archive()
+    assert place.run().exit_code == 0
+    large = max(sizes(), key=sizes().__getitem__)
+    limit = sizes()[large] - 1
+    monkeypatch.setattr(batch_copy, "LARGEST_BYTES", limit)
+    monkeypatch.setattr(s3_copy, "LARGEST_COPY_BYTES", limit)
+    place.settings = with_archive
+    place.settings["archive"] |= {"method": "batch", "batch_role_arn": ROLE}
+
+    done = place.run()
+
+    assert done.exit_code == 0, done.result
+    assert len(place.proxy.sent("POST", f"{place.vault}/.*")) == 2  # begun and completed
+    assert locks(place)[large] == ("COMPLIANCE", UNTIL)
+    copied = [c for t in done.result.tables for c in t.checks if c.name == "copied_sha256"]
+    assert [(f"tables/{check.subject}", check.status) for check in copied] == [(large, "pass")]
+    assert copied[0].actual == hashlib.sha256(place.body(place.vault, large)).hexdigest()
+    job = S3Batch(place, done.result.run_id)
+    assert job.asked["job"]["objects"] == PARTS - 1
+    job.run()
+    found = reported(place, done.result.run_id)
+    assert (found.status, found.tasks) == ("done", PARTS - 1)
+    (lock,) = {check.status for t in found.tables for check in t.checks if check.name == "lock"}
+    assert lock == "pass"
+    assert len(place.versions()[large]) == 1
 
 
 # --- submitting -----------------------------------------------------------------------------------

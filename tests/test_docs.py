@@ -100,7 +100,7 @@ def test_every_check_is_in_the_readme() -> None:
     source = "".join(
         (ROOT / "compactor" / name).read_text(encoding="utf-8")
         for name in (
-            *("verify.py", "archive.py", "batch_report.py"),
+            *("verify.py", "archive.py", "batch_copy.py", "batch_report.py"),
             *("vault.py", "retention.py", "expiry.py"),
         )
     )

@@ -30,7 +30,7 @@ from ..errors import (
     NotFound,
     StoreError,
 )
-from .interface import LISTING_SCHEMA, Fetched, Object, Retention, Wanted
+from .interface import LISTING_SCHEMA, CopySource, Fetched, Object, Retention, Wanted
 
 logger = logging.getLogger(__name__)
 
@@ -207,6 +207,18 @@ class LocalStore:
             finally:
                 temporary.unlink(missing_ok=True)
         return self.stat(key)
+
+    def copy(self, key: str, source: CopySource, *, retention: Retention | None = None) -> Object:
+        """Raise StoreError: nothing in S3 is copied into a folder."""
+        raise StoreError(
+            f"s3://{source.bucket}/{source.key} cannot be copied to {self.url} inside S3",
+            key=key,
+            hint="copy to a bucket, or fetch and put it",
+        )
+
+    def digest(self, key: str, version_id: str | None = None) -> str:
+        """Return the SHA-256 (hex) of a file's bytes."""
+        return self.stat(key, version_id).sha256 or ""
 
     def check_lock_support(self) -> None:
         """Raise LockUnsupported."""

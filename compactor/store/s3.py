@@ -18,9 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import ConfigError
-from .interface import LISTING_SCHEMA, Fetched, Object, Retention, Wanted
+from .interface import LISTING_SCHEMA, CopySource, Fetched, Object, Retention, Wanted
 from .s3_bulk import Bulk
 from .s3_client import Connection, Patience, boto_translated
+from .s3_copy import Target, copy, digest
 from .s3_list import Lister
 from .s3_lock import check_lock_support, describe, hold
 from .s3_write import Writer
@@ -50,6 +51,7 @@ class S3Store:
         )
         self._lister = Lister(self._connection)
         self._bulk = Bulk(self._connection, self._prefix)
+        self._storage_class = storage_class
         self._writer = Writer(self._connection, self._prefix, storage_class)
 
     def list(self, prefix: str = "") -> Iterator[pa.Table]:
@@ -112,6 +114,25 @@ class S3Store:
             only_if_absent=only_if_absent,
             retention=retention,
         )
+
+    def copy(self, key: str, source: CopySource, *, retention: Retention | None = None) -> Object:
+        """Copy an object inside S3, of any size; see `s3_copy`."""
+        if retention is not None:
+            self._writer.require_locks()
+        return copy(
+            source,
+            Target(
+                connection=self._connection,
+                prefix=self._prefix,
+                key=key,
+                storage_class=self._storage_class,
+                retention=retention,
+            ),
+        )
+
+    def digest(self, key: str, version_id: str | None = None) -> str:
+        """Return the SHA-256 (hex) of an object's bytes, read once."""
+        return digest(self._connection, self._prefix, key, version_id)
 
     def check_lock_support(self) -> None:
         """Raise LockUnsupported unless the bucket has Object Lock and versioning on."""

@@ -37,6 +37,7 @@ def describe(
         modified_at=head["LastModified"].astimezone(UTC),
         version_id=head.get("VersionId") or version_id,
         sha256=_stored_sha256(head),
+        crc64nvme=head.get("ChecksumCRC64NVME"),  # never one of parts: S3 has none
         metadata=head.get("Metadata", {}),
         lock_mode=head.get("ObjectLockMode"),
         retain_until=_utc(head.get("ObjectLockRetainUntilDate")),
