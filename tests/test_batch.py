@@ -94,7 +94,7 @@ class S3Batch:
         }
         if self.by_copy_object:
             self.place.client.copy_object(
-                Bucket=target, Key=new, CopySource={"Bucket": bucket, "Key": key}, **lock
+                Bucket=target, Key=new, CopySource={"Bucket": bucket, "Key": key}
             )
             return
         body = self.place.body(bucket, key)
@@ -522,7 +522,7 @@ def test_other_bytes_are_found_by_their_digest_and_are_not_archived(
 def test_a_copy_that_came_without_lock_is_locked_and_its_digest_not_verified(
     handed: tuple[Place, str],
 ) -> None:
-    """SeaweedFS ignores lock and checksum of CopyObject."""
+    """As SeaweedFS does with the lock and the checksum of CopyObject, whatever is asked."""
     place, run_id = handed
     job = S3Batch(place, run_id)
     job.by_copy_object = True

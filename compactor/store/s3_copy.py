@@ -25,7 +25,7 @@ from typing import Any
 
 import botocore.exceptions as boto_errors
 
-from ..errors import AlreadyExists, CompactorError, LockUnsupported, NotFound, StoreError
+from ..errors import AlreadyExists, Changed, CompactorError, LockUnsupported, NotFound, StoreError
 from .interface import CopySource, Object, Retention
 from .s3_client import Connection, boto_translated
 from .s3_lock import describe, is_locked, lock
@@ -166,6 +166,7 @@ def _in_parts(source: CopySource, target: Target) -> str | None:
     begun = {**target.place, "UploadId": upload}
     try:
         parts = _parts(source, target, begun)
+        _refuse_changed(source, target)
         with boto_translated("complete the copy of", target.where, target.key):
             answer = target.connection.write_client.complete_multipart_upload(
                 **begun,
@@ -204,6 +205,25 @@ def _parts(
 
     with ThreadPoolExecutor(_PARTS_AT_ONCE, thread_name_prefix="copy") as pool:
         return list(pool.map(one, range(1, len(ranges) + 1)))
+
+
+def _refuse_changed(source: CopySource, target: Target) -> None:
+    """Look at the source once more: not every server heeds CopySourceIfMatch for parts.
+
+    LocalStack does not, and what is put together and locked cannot be taken back.
+    """
+    version = {"VersionId": source.version_id} if source.version_id is not None else {}
+    where = f"s3://{source.bucket}/{source.key}"
+    with boto_translated("describe", where, target.key):
+        seen = target.connection.client.head_object(Bucket=source.bucket, Key=source.key, **version)
+    etag = seen["ETag"].strip('"')
+    if (etag, seen["ContentLength"]) != (source.etag, source.size_bytes):
+        raise Changed(
+            f"{where} changed while it was copied: expected ETag {source.etag} and "
+            f"{source.size_bytes} bytes, found {etag} and {seen['ContentLength']}",
+            key=target.key,
+            hint="nothing was put together; look at it and run again",
+        )
 
 
 def _give_up(target: Target, begun: Mapping[str, str]) -> None:
