@@ -422,6 +422,7 @@ class TableLine:
             self.rules,
             Delivered(
                 schemas=self.schemas,
+                format=self.table.format,
                 reading=self.reading,
                 hashes=sorted(self.folder.glob("hashes-*.parquet")),
             ),

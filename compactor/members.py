@@ -33,6 +33,7 @@ class Suspect:
     member: Member
     store: Store
     wanted: Sequence[Wanted]
+    format: str = "parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Delivered:
 
     schemas: Sequence[pa.Schema]
     """Of its Parquet files; none for other formats."""
+    format: str
     reading: Rows
     hashes: Sequence[Path]
     """Parquet files with its row hashes."""
@@ -135,15 +137,17 @@ def _read(
     """Fill `member_rows`; return, per member, what makes its columns differ from the parent's."""
     connection.execute(query("decide/member_rows"))
     parent = column_types(source.schemas)
-    differences: dict[int, str] = {}
-    for store in {id(suspect.store): suspect.store for suspect in members}.values():
+    differences = {
+        no: f"it is delivered as {suspect.format}, the other one as {source.format}"
+        for no, suspect in enumerate(members)
+        if suspect.format != source.format
+    }
+    alike = {no: suspect for no, suspect in enumerate(members) if no not in differences}
+    for store in {id(suspect.store): suspect.store for suspect in alike.values()}.values():
         owners = [
-            no
-            for no, suspect in enumerate(members)
-            if suspect.store is store
-            for _ in suspect.wanted
+            no for no, suspect in alike.items() if suspect.store is store for _ in suspect.wanted
         ]
-        wanted = [item for s in members if s.store is store for item in s.wanted]
+        wanted = [item for s in alike.values() if s.store is store for item in s.wanted]
         start = 0
         for piece in chunks(wanted, room.chunk_bytes):
             room.folder.mkdir(parents=True, exist_ok=True)
