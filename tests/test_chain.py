@@ -396,6 +396,20 @@ def test_manifests_that_nobody_signed_are_told_and_not_signed(
     assert links(place) == []
 
 
+def test_a_run_that_only_finds_duplicates_is_signed_too(signed: Place, key: SigningKey) -> None:
+    assert signed.run().exit_code == 0
+    again = {"public.orders": SHOP["public.orders"]}
+    signed.deliver(write_shop(signed.folder / "exports", again, export_id="shop-again"))
+
+    done = signed.run()
+
+    assert {table.status for table in done.result.tables} == {"covered"}
+    assert (done.exit_code, done.result.status) == (0, "done")
+    assert done.result.evidence is not None
+    assert (done.result.evidence.number, done.result.evidence.retain_until) == (1, UNTIL)
+    assert len(lines_of(links(signed), key.public)) == 2
+
+
 # --- several at once ------------------------------------------------------------------------------
 
 
@@ -573,7 +587,7 @@ def test_nothing_is_appended_after_a_gap(three: list[Link], store: Store, key: S
 
 
 @pytest.mark.parametrize("store", ["S3 with Object Lock"], indirect=True)
-@pytest.mark.parametrize("number", [1, 2], ids=["in the middle", "the head"])
+@pytest.mark.parametrize("number", [0, 1, 2], ids=["the first", "in the middle", "the head"])
 def test_nothing_is_appended_where_a_link_is_hidden_by_a_delete_marker(
     three: list[Link], store: Store, key: SigningKey, s3_env: Any, number: int
 ) -> None:
@@ -581,10 +595,25 @@ def test_nothing_is_appended_where_a_link_is_hidden_by_a_delete_marker(
     s3_env.client().delete_object(Bucket=name, Key=f"tables/{link_key(number)}")
     assert number not in chain.numbers(store)
 
-    with pytest.raises(EvidenceError, match="has a gap" if number == 1 else "hidden by a delete"):
+    with pytest.raises(EvidenceError, match="hidden by a delete" if number == 2 else "has a gap"):
         chain_of(store, key).append(act("more"))
     assert max(chain.numbers(store)) <= 2
     assert store.versions(link_key(3)) == []
+
+
+@pytest.mark.parametrize("store", ["S3 with Object Lock"], indirect=True)
+def test_the_chain_goes_on_after_its_oldest_links_have_expired(
+    three: list[Link], store: Store, key: SigningKey, s3_env: Any
+) -> None:
+    name = store.url.removeprefix("s3://").split("/")[0]
+    for link in three[:1]:  # not locked, as after its retention
+        where = {"Bucket": name, "Key": f"tables/{link.key}", "VersionId": link.version_id}
+        s3_env.client().delete_object(**where)
+
+    added = chain_of(store, key).append(act("run-3"))
+
+    assert added.link.number == 3
+    chain.verify_link(added.link, three[2], always(key))
 
 
 @pytest.mark.parametrize("store", ["S3 with Object Lock"], indirect=True)
