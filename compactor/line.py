@@ -415,19 +415,20 @@ class TableLine:
         self, connection: duckdb.DuckDBPyConnection, members: Sequence[Suspect]
     ) -> dict[str, decide.Verdict]:
         self.progress.table(self.table.table, "deciding", members=len(members))
-        return decide_members(
-            connection,
-            members,
-            self.sums,
-            self.rules,
-            Delivered(
-                schemas=self.schemas,
-                format=self.table.format,
-                reading=self.reading,
-                hashes=sorted(self.folder.glob("hashes-*.parquet")),
-            ),
-            self.room.below("members"),
-        )
+        with self._translated(None):
+            return decide_members(
+                connection,
+                members,
+                self.sums,
+                self.rules,
+                Delivered(
+                    schemas=self.schemas,
+                    format=self.table.format,
+                    reading=self.reading,
+                    hashes=sorted(self.folder.glob("hashes-*.parquet")),
+                ),
+                self.room.below("members"),
+            )
 
     # --- writing, storing ---
 

@@ -19,6 +19,8 @@ import duckdb
 import pyarrow as pa
 
 from . import decide, stage_text, staged_rows, types
+from .errors import ConfigError, ObjectUnreadable
+from .formats.interface import Fields, Survey, add_survey
 from .model import Member
 from .reading import ParquetRows, Rows, TextRows
 from .scratch import Room
@@ -143,6 +145,9 @@ def _read(
         if suspect.format != source.format
     }
     alike = {no: suspect for no, suspect in enumerate(members) if no not in differences}
+    if isinstance(source.reading, TextRows):
+        differences |= _text_differences(alike, source.reading, room)
+        alike = {no: suspect for no, suspect in alike.items() if no not in differences}
     for store in {id(suspect.store): suspect.store for suspect in alike.values()}.values():
         owners = [
             no for no, suspect in alike.items() if suspect.store is store for _ in suspect.wanted
@@ -158,6 +163,38 @@ def _read(
             start += len(piece)
             shutil.rmtree(room.folder)
     return differences
+
+
+def _text_differences(
+    suspects: Mapping[int, Suspect], parent: TextRows, room: Room
+) -> dict[int, str]:
+    """Say, per member, how its columns differ: read as the parent's, others would be overlooked.
+
+    Text has no schema: every row is looked at. A second GET per object, but only of tables that
+    were delivered twice.
+    """
+    found: dict[int, str] = {}
+    for no, suspect in suspects.items():
+        reading = parent.of_others()
+        total: Survey = {}
+        try:
+            for piece in chunks(suspect.wanted, room.chunk_bytes):
+                room.folder.mkdir(parents=True, exist_ok=True)
+                staged = stage_text.fetch(suspect.store, piece, room.folder, reading)
+                if staged.failed_store is not None:
+                    raise staged.failed_store
+                if staged.unreadable:
+                    raise staged.unreadable[0]
+                add_survey(total, stage_text.survey(staged, reading))
+                shutil.rmtree(room.folder)
+            own = reading.format.fields(total, reading.of_objects())
+        except (ObjectUnreadable, ConfigError) as error:
+            found[no] = f"it cannot be read as the parent is: {error}"
+            shutil.rmtree(room.folder, ignore_errors=True)
+            continue
+        if problem := field_difference(own, parent.fields):
+            found[no] = problem
+    return found
 
 
 def _staged(store: Store, piece: Sequence[Wanted], folder: Path, parent: Rows) -> Staged:
@@ -178,7 +215,7 @@ def _hash(
     if staged.failed_store is not None:
         raise staged.failed_store
     told = [column_difference(schema.to_arrow_schema(), parent) for schema in staged.schemas]
-    told = told or [""]  # text has the parent's columns
+    told = told or [""]  # the columns of text were compared before
     for place, no in enumerate(staged.schema_nos):
         problem = told[no] if no >= 0 else "one of its objects cannot be read"
         if problem:
@@ -222,7 +259,18 @@ def column_types(schemas: Sequence[pa.Schema]) -> dict[str, frozenset[str]]:
 
 def column_difference(schema: pa.Schema, parent: Mapping[str, frozenset[str]]) -> str:
     """Say how columns differ from the parent's; by name, whatever their order. Empty if not."""
-    own = {column.name: str(column.type) for column in schema}
+    return _difference({column.name: str(column.type) for column in schema}, parent)
+
+
+def field_difference(own: Fields, parent: Fields) -> str:
+    """Say how the columns of a text table differ from the parent's. Empty if they do not."""
+    return _difference(
+        {field.name: field.kind for field in own.fields},
+        {field.name: frozenset((field.kind,)) for field in parent.fields},
+    )
+
+
+def _difference(own: Mapping[str, str], parent: Mapping[str, frozenset[str]]) -> str:
     more = sorted(own.keys() - parent.keys())
     less = sorted(parent.keys() - own.keys())
     other = sorted(name for name in own.keys() & parent.keys() if own[name] not in parent[name])

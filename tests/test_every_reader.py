@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from conftest import S3Server
 from lines import Line, assert_good
 from ways_in import (
     COLUMNS,
+    FIRST,
     NOW,
     SYSTEMS,
     Columns,
@@ -38,6 +40,8 @@ from ways_in import (
 
 from compactor import pipeline
 from compactor.model import TableResult
+from compactor.sample_exports import DynamoDbExport
+from compactor.sample_exports.dms import touch
 
 LATER = NOW + timedelta(days=1, hours=1)
 """When what was open at NOW is not any more, if it was completed."""
@@ -494,6 +498,72 @@ def test_a_snapshot_that_was_delivered_in_two_formats_is_taken_once_and_stops_no
     assert "delivered as dynamodb_" in told[-1].message
     (kept,) = [one for one in found.values() if one.table == "orders" and one.status == "done"]
     assert lake_rows(line, kept, COLUMNS) == written(ORDERS)
+
+
+@pytest.mark.parametrize("name", ["dms csv", "plain csv", "plain json lines", "plain parquet"])
+def test_a_table_that_was_delivered_again_for_the_same_moment_is_covered(
+    line: Line, name: str
+) -> None:
+    system = SYSTEMS[name](line.source)
+    (table,) = system.deliver(1, {"orders": ORDERS}).values()
+    top = table.objects[0].relative_to(line.source).parts[: 2 if system.system == "files" else 1]
+    again = line.source.joinpath(*top[:-1], "zz-again")
+    shutil.copytree(line.source.joinpath(*top), again, copy_function=shutil.copy2)
+    if system.system == "files":
+        system.settings["files"].append(str(again))
+
+    done = run(line, system)
+
+    assert_good(done)
+    assert sorted(one.status for one in done.result.tables) == ["covered", "done"]
+    (kept,) = [one for one in done.result.tables if one.status == "done"]
+    assert lake_rows(line, kept, COLUMNS) == written(ORDERS)
+    assert run(line, system).result.status == "nothing_to_do"
+
+
+ANOTHER_COLUMN = {
+    "csv": (".csv", b"a,b\n1,2\n", b"a,b,c\n1,2,3\n"),
+    "csv, fewer": (".csv", b"a,b,c\n1,2,3\n", b"a,b\n1,2\n"),
+    "csv, swapped": (".csv", b"a,b\n1,2\n", b"b,a\n1,2\n"),
+    "json lines": (".jsonl", b'{"a": 1}\n', b'{"a": 1, "c": 2}\n'),
+    "json lines, another type": (".jsonl", b'{"a": 1}\n', b'{"a": "1"}\n'),
+    "json lines, no number": (".jsonl", b'{"a": true}\n', b'{"a": {"b": 1}}\n'),
+}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "first", "other"), ANOTHER_COLUMN.values(), ids=ANOTHER_COLUMN.keys()
+)
+def test_a_text_delivered_again_with_other_columns_is_not_covered_and_stops_nothing(
+    line: Line, suffix: str, first: bytes, other: bytes
+) -> None:
+    """Without the item's own text, nothing but the columns shows the difference."""
+    for key, body in (("a/t", first), ("b/t", other), ("b/users", first)):
+        path = line.source / f"{key}/0{suffix}"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(body)
+        touch(path, FIRST)
+    files = {"urls": [str(line.source)], "files": [str(line.source / one) for one in "ab"]}
+    config = line.config(source=files, formats={"item_column": ""})
+
+    done = pipeline.run(config, clock=lambda: NOW)
+
+    assert done.exit_code == 3
+    status = {one.export_id: one.status for one in done.result.tables}
+    assert status == {"a/t": "done", "b/t": "failed", "b/users": "done"}
+    told = [one for one in done.result.findings if one.kind == "duplicate_export"]
+    assert [one.severity for one in told] == ["warning", "error"]
+
+
+def test_items_delivered_again_with_another_attribute_are_not_covered(line: Line) -> None:
+    for region, more in (("eu-west-1", {}), ("eu-west-2", {"x": {"S": "2"}})):
+        export = DynamoDbExport(table="orders", moment=FIRST, region=region, prefix=region)
+        export.write(line.source, [[{"id": {"S": "1"}} | more]])
+
+    done = pipeline.run(line.config(formats={"item_column": ""}), clock=lambda: NOW)
+
+    assert done.exit_code == 3
+    assert sorted(one.status for one in done.result.tables) == ["done", "failed"]
 
 
 # --- all of them ----------------------------------------------------------------------------------
