@@ -319,7 +319,7 @@ def test_a_damaged_object_fails_its_table_by_name_and_nothing_else(
 
     first = run(line, system)
 
-    assert first.exit_code == (5 if case in kind.counted else 3)
+    assert first.exit_code == 3
     status = {name: table.status for name, table in taken(first).items()}
     assert status == {delivered["orders"].name: "failed", delivered["users"].name: "done"}
     found = taken(first)
@@ -327,14 +327,12 @@ def test_a_damaged_object_fails_its_table_by_name_and_nothing_else(
     assert lake_rows(line, users, COLUMNS) == written(USERS)
     orders = found[delivered["orders"].name]
     if case in kind.counted:
-        assert {one.name for one in orders.checks if one.status == "fail"} == {"declared_rows"}
+        assert "the export tool declares" in str(orders.error)
     else:
         assert key in str(orders.error)
         told = [one for one in first.result.findings if one.kind == "unreadable_object"]
         assert [one.model_dump()["key"] for one in told] == [key]
-        assert not [key for key in line.data_files() if "orders" in key]
-    for item in (item for part in orders.partitions for item in part.objects):
-        (line.lake / item.key).unlink()  # a person has to: they are of a table that failed
+    assert not [key for key in line.data_files() if "orders" in key]
     restore()
     second = run(line, system)
     check(line, second, system, ({"orders": delivered["orders"]}, SHOP))
