@@ -247,6 +247,45 @@ class TableConfig(_Section):
     """Source types by column, where the export does not say them: `timestamp`, `numeric`, ..."""
 
 
+class EvidenceConfig(_Section):
+    """Who signs what a run did. Relative paths are those of the working directory."""
+
+    key: str
+    """`ed25519:<file>` or `awskms:<id, ARN or alias>`."""
+    trusted_keys: str = ""
+    """JSON file with the keys that may have signed, and when; empty: `key` alone."""
+    tsa: str = ""
+    """URL of an RFC 3161 time-stamping authority; empty: no time stamps."""
+    tsa_certificate: str = ""
+    """PEM file: the authority's root certificate, intermediate ones, perhaps its own."""
+
+    @field_validator("key")
+    @classmethod
+    def _key(cls, text: str) -> str:
+        scheme, _, name = text.partition(":")
+        if scheme not in ("ed25519", "awskms") or not name:
+            raise ValueError(
+                f"{text!r} names no key; write ed25519:<file> or awskms:<id, ARN or alias>"
+            )
+        return text
+
+    @field_validator("tsa")
+    @classmethod
+    def _tsa(cls, text: str) -> str:
+        parts = urlsplit(text)
+        if text and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError(f"{text!r} is no URL of a time-stamping authority")
+        if parts.username or parts.password:
+            raise ValueError("the URL has a user or password in it; secrets have no place here")
+        return text
+
+    @model_validator(mode="after")
+    def _together(self) -> EvidenceConfig:
+        if bool(self.tsa) != bool(self.tsa_certificate):
+            raise ValueError("tsa and tsa_certificate belong together: give both, or neither")
+        return self
+
+
 class LimitsConfig(_Section):
     memory: str = "auto"
     scratch: str = "auto"
@@ -291,6 +330,7 @@ class Config(_Section):
     source: SourceConfig
     lake: LakeConfig
     archive: ArchiveConfig | None = None
+    evidence: EvidenceConfig | None = None
     compact: CompactConfig = CompactConfig()
     formats: FormatsConfig = FormatsConfig()
     limits: LimitsConfig = LimitsConfig()
@@ -372,6 +412,7 @@ def _known(loc: tuple[Any, ...]) -> list[str]:
         "source": SourceConfig,
         "lake": LakeConfig,
         "archive": ArchiveConfig,
+        "evidence": EvidenceConfig,
         "compact": CompactConfig,
         "formats": FormatsConfig,
         "limits": LimitsConfig,
