@@ -22,6 +22,7 @@ from .config import Config, load_config
 from .errors import CompactorError, ConfigError
 
 if TYPE_CHECKING:
+    from .evidence.keys import SigningKey
     from .model import RunResult
 
 EXIT_CODES = """
@@ -347,6 +348,55 @@ def init_command(
         raise ConfigError(f"{output} exists already; name another file")
     _write(output, example())
     print(f"{output}: set source.urls and lake.url, then run: compactor -c {output} scan")
+
+
+key_app = typer.Typer(
+    help="Keys that sign the chain of evidence.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(key_app, name="key")
+
+
+@key_app.command("new")
+def key_new_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+) -> None:
+    """Make an ed25519 key pair: FILE (private, mode 0600) and FILE.pub; print its entry as trusted.
+
+    Example: compactor key new compactor.key
+    """
+    from .evidence.keys import new_key
+
+    _print_key(new_key(file))
+
+
+@key_app.command("show")
+def key_show_command(
+    uri: Annotated[
+        str | None,
+        typer.Argument(metavar="KEY", help="ed25519:FILE or awskms:ID; else the configured one."),
+    ] = None,
+) -> None:
+    """Print the entry of a key for the file of trusted keys, valid from now on.
+
+    Example: compactor key show awskms:alias/audit
+    """
+    from .evidence.keys import open_key
+
+    if uri is None:
+        evidence = _config().evidence
+        if evidence is None:
+            raise ConfigError("no key is configured", hint="give one: ed25519:FILE or awskms:ID")
+        uri = evidence.key
+    _print_key(open_key(uri))
+
+
+def _print_key(key: SigningKey) -> None:
+    from .evidence.keys import TrustedKeys
+    from .model import to_json
+    from .pipeline import utc_now
+
+    entry = key.trusted(utc_now().replace(microsecond=0), note=key.uri)
+    print(to_json(TrustedKeys(keys=(entry,)), indent=1))
 
 
 @app.command("demo")

@@ -168,6 +168,13 @@ class Ledger:
                 self.put_document(f"{lake.FAILED}/{table.task_id}.json", to_json(table).encode())
         if not good:
             return self._put_report(result, write_report)
+        if notary is None:
+            self._tell(
+                "unsigned_evidence",
+                "info",
+                "nothing signs what this run did: the configuration has no section [evidence]",
+            )
+            result = result.model_copy(update={"findings": tuple(self.findings)})
         told = result.model_copy(update={"tables": tuple(good)})
         manifest = to_json(told).encode()
         url = self.stores.lake.url + lake.run_key(self.run_id, "manifest.json")

@@ -10,6 +10,7 @@ all, unless an earlier run was interrupted before its link.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -122,7 +123,8 @@ def run(
     with scratch_folder(config.limits.scratch_path()) as folder:
         taken = stock.take(config, stores, folder, clock())
         todo = taken.plan if fixed is None else hold_to(taken.plan, fixed)
-        run_id = f"{started.strftime('%Y%m%dT%H%M%SZ')}-{todo.plan_id[:8]}"
+        # two runs may begin in one second; neither may be taken for the other
+        run_id = f"{started.strftime('%Y%m%dT%H%M%SZ')}-{todo.plan_id[:8]}-{secrets.token_hex(3)}"
         vault = config.archive.url if config.archive else None
         ledger = Ledger(run_id, todo, stores, vault, taken.detected.findings)
         if notary is not None:

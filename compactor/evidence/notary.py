@@ -148,7 +148,7 @@ class Notary:
     def _described(self, appended: Appended, retention: Retention | None) -> LinkRef:
         link, found = appended.link, appended.stored
         checks: tuple[Check, ...] = ()
-        if self._authority is not None and appended.is_new:
+        if self._authority is not None:
             checks = (self._stamp(self._authority, appended, retention),)
         return LinkRef(
             number=link.number,
@@ -173,14 +173,18 @@ class Notary:
         expected = f"SHA-256 {link.sha256}"
         status: CheckStatus
         try:
-            answer, moment = timestamp.request(authority, link.body)
-            self._stores.chain.put(
-                timestamp_key(link.number),
-                answer,
-                sha256=hashlib.sha256(answer).hexdigest(),
-                only_if_absent=True,
-                retention=retention,
-            )
+            if appended.is_new:
+                answer, moment = timestamp.request(authority, link.body)
+                self._stores.chain.put(
+                    timestamp_key(link.number),
+                    answer,
+                    sha256=hashlib.sha256(answer).hexdigest(),
+                    only_if_absent=True,
+                    retention=retention,
+                )
+            else:
+                answer = self._stores.chain.get(timestamp_key(link.number))
+                moment = timestamp.verify(authority, answer, link.body)
         except SignatureError as error:
             status, actual = "fail", error.message
         except (EvidenceError, StoreError) as error:

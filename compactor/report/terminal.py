@@ -15,6 +15,7 @@ from . import findings, words
 from .facts import (
     STATE_ORDER,
     Totals,
+    evidence_text,
     lock_of,
     lock_text,
     state_label,
@@ -95,6 +96,11 @@ def _numbers(result: RunResult, sums: Totals) -> list[tuple[str, str]]:
     if result.manifest:
         pairs.append(("manifest", name(result.manifest.url, 400)))
         pairs.append(("", f"sha256 {name(result.manifest.sha256)}"))
+        pairs.append(("evidence", name(evidence_text(result), 400)))
+    if result.late_links:
+        late = ", ".join(f"{link.number} ({link.run_id})" for link in result.late_links[:5])
+        some = plural(len(result.late_links), "link")
+        pairs.append(("", f"{some} appended for interrupted runs: {name(late, 300)}"))
     if result.report:
         pairs.append(("report", name(result.report, 400)))
     return pairs
