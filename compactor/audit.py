@@ -17,7 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -451,7 +451,10 @@ def _name(row: dict[str, object]) -> str:
 
 
 def _moment(moment: object) -> str:
-    return str(utc_text(moment)) if isinstance(moment, datetime) else "an unknown time"
+    """Return a moment of the scratch database, which is in UTC and does not say so."""
+    if not isinstance(moment, datetime):
+        return "an unknown time"
+    return str(utc_text(moment.replace(tzinfo=UTC)))
 
 
 def _counted(name: str, total: int, failed: int, noun: str) -> Check:

@@ -103,6 +103,10 @@ class NamedVersions:
         self._load("audit/add_named", pa.table(arrays, schema=_SCHEMA), {})
 
     def _load(self, statement: str, table: pa.Table, parameters: dict[str, Any]) -> None:
+        for place, column in enumerate(table.schema):
+            if column.type == _MOMENT:  # UTC without saying so: DuckDB asks for more of a zone
+                plain = table[place].cast(pa.timestamp("us"))
+                table = table.set_column(place, column.name, plain)
         self._connection.register("batch", table)
         self._connection.execute(query(statement), parameters)
         self._connection.unregister("batch")
@@ -178,7 +182,7 @@ class NamedVersions:
 
 def _named(row: Sequence[Any]) -> Named:
     values: dict[str, Any] = {
-        name: value.astimezone(UTC) if isinstance(value, datetime) else value
+        name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
         for name, value in zip(_COLUMNS, row, strict=True)
     }
     return Named(**values)

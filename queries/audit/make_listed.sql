@@ -7,5 +7,5 @@ CREATE TABLE listed (
     is_latest BOOLEAN,
     is_delete_marker BOOLEAN,
     size_bytes BIGINT,
-    modified_at TIMESTAMPTZ
+    modified_at TIMESTAMP
 )

@@ -7,10 +7,10 @@ CREATE TABLE named (
     size_bytes BIGINT,
     sha256 VARCHAR,
     lock_mode VARCHAR,
-    retain_until TIMESTAMPTZ,
+    retain_until TIMESTAMP,
     legal_hold BOOLEAN,
     rows BIGINT,
     link BIGINT,
-    snapshot TIMESTAMPTZ,
+    snapshot TIMESTAMP,
     part BIGINT
 )

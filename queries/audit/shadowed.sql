@@ -1,7 +1,7 @@
 -- audit/shadowed: named keys whose current version is none that the chain names
 -- params:  none; reads `named`, `listed`
 -- returns: key VARCHAR, version_id VARCHAR (the named one), link BIGINT, current_id VARCHAR,
---          is_delete_marker BOOLEAN, modified_at TIMESTAMPTZ; the last three NULL where the listing
+--          is_delete_marker BOOLEAN, modified_at TIMESTAMP; the last three NULL where the listing
 --          shows no current version at all
 WITH wanted AS (
     SELECT key, arg_max(version_id, link) AS version_id, max(link) AS link FROM named GROUP BY key
