@@ -287,7 +287,7 @@ class _Auditor:
 
     def _describe(self, named: NamedVersions) -> list[tuple[datetime, str]]:
         """Describe all versions; return ends of locks within the window, and whose they are."""
-        self.show.begin(named.objects, named.bytes)
+        self.show.table(self.store.url, "describing", versions=named.objects)
         horizon = later(self.now, self.options.within) if self.options.within else self.now
         ends: list[tuple[datetime, str]] = []
         for batch in named.batches(_BATCH):
@@ -360,6 +360,7 @@ class _Auditor:
 
     def _deep(self, named: NamedVersions, room: Room) -> tuple[Coverage, list[Check]]:
         due = self.file.begin(self.options.sample)
+        self.show.begin(len(named.parts()), named.bytes)
         deep = Deep(self.store, named.parts(), self.file, room, self.show, self.tally)
         counts: Counter[str] = Counter()
 

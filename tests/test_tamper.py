@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from audits import NOW, Folder, archive, data_version, faults, look, make_folder, name_it
 from botocore.exceptions import ClientError
-from s3_line import SNAPSHOT, UNTIL, Place
+from s3_line import UNTIL, Place
 
 from compactor.config import parse_config
 from compactor.evidence.audited import Audit
@@ -251,6 +251,33 @@ def test_a_link_that_is_no_envelope_is_named(folder: Folder, body: bytes) -> Non
 
     assert found.exit_code == 6
     assert name_it(faults(found)["chain"], "link 3 ")
+
+
+def test_a_deep_audit_counts_the_rows_though_digest_and_signature_are_right(
+    folder: Folder,
+) -> None:
+    def change(said: dict[str, Any]) -> None:
+        item = table_of(said)["partitions"][0]["objects"][0]
+        item["rows"] += 1
+        named.append(item["key"])
+
+    named: list[str] = []
+    sign_again(folder, 3, change)
+
+    told = failed(folder.look(deep=True), 5, "rows")
+
+    assert [one.subject for one in told["rows"]] == named
+    assert "by Polars" in str(told["rows"][0].actual)
+    assert folder.look().status == "passed"
+
+
+def test_a_deep_audit_computes_the_fingerprint_of_each_partition(folder: Folder) -> None:
+    sign_again(folder, 3, FIELDS["fingerprint"])
+
+    told = failed(folder.look(deep=True), 5, "fingerprint")
+
+    (one,) = told["fingerprint"]
+    assert (one.expected, one.subject[:5]) == ("1-2", "shop ")
 
 
 # --- keys -----------------------------------------------------------------------------------------
@@ -541,6 +568,3 @@ def test_an_archive_copied_to_another_bucket_is_not_the_archive(
     named = found.objects - found.links.count
     assert len(told["present"]) == named
     assert len(told["lock"]) == found.links.count
-
-
-_ = SNAPSHOT
