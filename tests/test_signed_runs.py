@@ -143,6 +143,18 @@ def test_links_and_source_listings_are_locked_like_the_data(signed: Place, mode:
             signed.client.delete_object(Bucket=signed.vault, Key=name, VersionId=version)
 
 
+def test_evidence_stays_readable_whatever_the_storage_class_of_the_data(signed: Place) -> None:
+    signed.settings["archive"]["storage_class"] = "DEEP_ARCHIVE"
+
+    assert signed.run().exit_code == 0
+
+    found = {
+        item["Key"].split("/")[1]: item["StorageClass"]
+        for item in signed.client.list_object_versions(Bucket=signed.vault)["Versions"]
+    }
+    assert found == {"_evidence": "STANDARD", "shop": "DEEP_ARCHIVE"}
+
+
 def test_a_link_is_locked_as_long_as_the_longest_lock_of_its_run(signed: Place) -> None:
     later = SNAPSHOT + timedelta(days=100)
     one = {"public.goods": rows(1, 3)}

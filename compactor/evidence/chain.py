@@ -253,9 +253,8 @@ class Chain:
         if head is None:
             return Predecessor(number=-1, envelope_sha256=NO_PREDECESSOR), self._clock()
         before = Predecessor(number=head.link.number, envelope_sha256=head.link.sha256)
-        return before, max(
-            self._clock(), head.said.predicate.at
-        )  # clocks differ, the order does not
+        # clocks differ, the order does not
+        return before, max(self._clock(), head.said.predicate.at)
 
     def _find(self, draft: Statement, first: int, last: int) -> Appended | None:
         """Look for a link about the same act, from the last one back to the first to look at."""
