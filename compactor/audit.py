@@ -60,6 +60,8 @@ class AuditOptions:
     within: Period | None = None
     """Locks that end within this time are told."""
     head: Head | None = None
+    first: int = 0
+    """The oldest link that there must be: those before it were removed when their locks ended."""
     keys: Path | None = None
     coverage: Path | None = None
 
@@ -152,7 +154,7 @@ class _Auditor:
     def audit(self, keys: TrustedKeys | None, room: Room, clock: Callable[[], datetime]) -> Audit:
         named = NamedVersions(self.connection, self.store, is_archive=self._is_archive)
         heads = tuple({head for head in (self.options.head, self.file.head) if head is not None})
-        walk = Walk(self.store, keys, heads, self.tally)
+        walk = Walk(self.store, keys, heads, self.tally, self.options.first)
         self._walk(walk, named)
         listing = self._compare_listing(named)
         ends = self._describe(named)
@@ -379,9 +381,8 @@ class _Auditor:
 
         deep.read(to_read())
         partly = deep.fingerprints(named.members(deep.touched))
-        unread = counts["due"] - counts["before"] - deep.read_objects
-        self.is_denied |= unread > 0
-        if not unread:
+        self.is_denied |= deep.unread > 0
+        if not deep.unread:  # else the next audit goes on with those
             self.file.end()
         checks = [
             check

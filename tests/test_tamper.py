@@ -85,7 +85,7 @@ def test_a_file_that_was_cut_short_is_named(folder: Folder) -> None:
     path = folder.data()[0]
     path.write_bytes(path.read_bytes()[:-7])
 
-    told = failed(folder.look(), 5, "size", "stored_sha256")
+    told = failed(folder.look(deep=True), 5, "size", "stored_sha256", "bytes_sha256")
 
     assert name_it(told["size"], path.name)
 
@@ -337,6 +337,21 @@ def test_links_that_are_missing_are_named(folder: Folder, gone: tuple[int, ...])
         assert "no link at all" in str(told["chain"][0].actual)
     # what only those links named is not vouched for by anybody
     assert told["unnamed_objects"]
+
+
+def test_the_oldest_links_may_be_gone_only_where_somebody_says_so(folder: Folder) -> None:
+    """Their objects are gone with them, as they are when locks have ended."""
+    for number in (0, 1):
+        for subject in folder.statement(number)["subject"]:
+            (folder.lake / subject["name"]).unlink()
+    for number in (0, 1):
+        folder.link(number).unlink()
+
+    assert folder.look().exit_code == 6
+    assert folder.look(first=2).status == "passed"
+    assert faults(folder.look(first=1))["chain"][0].subject.startswith("link 1 ")
+    folder.link(2).unlink()
+    assert faults(folder.look(first=2))["chain"][0].subject.startswith("link 2 ")
 
 
 @pytest.mark.parametrize("left", [1, 3])

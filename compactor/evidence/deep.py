@@ -23,7 +23,7 @@ import duckdb
 from sqlglot import exp
 
 from .. import types
-from ..errors import NotFound
+from ..errors import Changed, NotFound
 from ..model import CheckStatus
 from ..progress import Progress
 from ..scratch import Room, file_sha256
@@ -68,6 +68,8 @@ class Deep:
     tally: Tally
     read_objects: int = 0
     read_bytes: int = 0
+    unread: int = 0
+    """Objects that are there and could not be read."""
     touched: set[int] = field(default_factory=set)
     """Partitions of which an object was read."""
 
@@ -110,8 +112,9 @@ class Deep:
         """Compare a digest; return where the bytes are, if they are those that were signed."""
         source = f"link {item.link}; the bytes of this version"
         if fetched.path is None or digest is None:
-            gone = isinstance(fetched.error, NotFound)
-            status: CheckStatus = "fail" if gone else "not_verified"
+            is_other = isinstance(fetched.error, NotFound | Changed)
+            status: CheckStatus = "fail" if is_other else "not_verified"
+            self.unread += status == "not_verified"
             told = str(fetched.error).splitlines()[0]
             self.tally.add(Verdict("bytes_sha256", status, item.sha256, told), item.name, source)
             return None
