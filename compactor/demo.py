@@ -24,9 +24,11 @@ from .evidence.keys import new_key
 from .model import RunResult, to_json
 from .sample_exports import (
     CartsSize,
+    DmsTarget,
     DynamoDbExport,
     ShopSize,
     write_carts,
+    write_dms_shop,
     write_mysql_shop,
     write_postgres_shop,
 )
@@ -37,6 +39,9 @@ _CONFIG = """\
 # What the demo used. The server has been stopped; with your own buckets, this is all to set.
 [source]
 urls = ["s3://demo-exports/"]
+settle = "0s"                   # what was just uploaded is complete; 15 minutes are safer elsewhere
+[source.dms]
+folders = ["s3://demo-exports/dms/"]
 [lake]
 url = "s3://demo-lake/tables/"
 [archive]
@@ -67,7 +72,7 @@ def demo(folder: Path) -> int:
     with SeaweedServer() as server, _environment(server.env()):
         _make_buckets()
         _say("2. deliver exports: a PostgreSQL shop with monthly partitions, a MySQL shop,")
-        _say("   a DynamoDB table of carts and what changed in it since")
+        _say("   a DynamoDB table of carts and what changed in it since, a DMS target")
         objects, size = _deliver()
         _say(f"   {objects} objects, {size / 1e6:.1f} MB")
         _say("3. compactor scan")
@@ -146,6 +151,8 @@ def _deliver() -> tuple[int, int]:
         write_mysql_shop(root, f"legacy-{day}", snapshot, ShopSize(tiny_files=200))
         carts = DynamoDbExport(table="carts", moment=snapshot, prefix="carts")
         write_carts(root, snapshot, CartsSize(carts=1_000, files=8), carts)
+        # three days of changes, the last of them yesterday
+        write_dms_shop(DmsTarget(root, bucket_folder="dms/"), snapshot - timedelta(days=4))
         files = [path for path in sorted(root.rglob("*")) if path.is_file()]
 
         def upload(path: Path) -> int:

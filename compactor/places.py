@@ -10,7 +10,7 @@ from pathlib import Path
 from . import archive
 from .config import Config
 from .errors import ConfigError
-from .s3_inventory import Inventories, open_place
+from .s3_inventory import MEMORY_BYTES, Inventories, open_place
 from .store import open_store
 from .store.interface import Store
 
@@ -79,4 +79,5 @@ def open_inventories(config: Config, now: datetime) -> Inventories:
         for source, url in enumerate(config.source.urls)
         if url in config.source.inventory
     }
-    return Inventories(places=places, now=now)
+    memory = min(config.limits.memory_bytes() // 2, MEMORY_BYTES)
+    return Inventories(places=places, now=now, memory_bytes=memory)

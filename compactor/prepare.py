@@ -88,17 +88,17 @@ def prepare(
                 table, stage_text.fetch(store, wanted, folder, text, advance), text, folder, fields
             )
         reading = ParquetRows(columns=described(table))
-        guess = _Guess(table, reading)
+        guess = _Guess(table)
 
         def profile_as(path: Path) -> tuple[Profiled, ...]:
             try:
                 schema = pq.read_schema(path).remove_metadata()
             except (pa.ArrowException, OSError) as error:
                 raise ObjectUnreadable(f"{path.name} cannot be read: {error}") from error
-            reading.saw(schema.names)
-            columns = guess.profile_as(path)
+            alone = reading.alone(path, schema.names)
+            columns = guess.profile_as(path, alone)
             if feed is not None:
-                for name in reading.added():
+                for name in alone.added():
                     schema = schema.append(pa.field(name, pa.string()))
                 feed.open(First(schema=schema, plain=guess.plain, tuned=guess.tuned))
             return columns
@@ -114,7 +114,7 @@ def _prepare_text(
     table: PlanTable, staged: Staged, reading: TextRows, folder: Path, fields: Fields | None
 ) -> Prepared:
     """Choose the columns, unless they are known, and let the second engine read every object."""
-    guess = _Guess(table, reading)
+    guess = _Guess(table)
     if staged.unreadable or not staged.files:
         return Prepared(staged=staged, folder=folder)
     if fields is None:
@@ -122,23 +122,22 @@ def _prepare_text(
         fields = reading.format.fields(survey, reading.of_objects())
     reading.fields = fields
     (sample,) = staged.sample()
-    stage_text.profile(staged, reading, guess.profile_as(Path(sample)))
+    stage_text.profile(staged, reading, guess.profile_as(Path(sample), reading))
     return Prepared(staged=staged, folder=folder, plain=guess.plain, tuned=guess.tuned)
 
 
 class _Guess:
     """What one file says of the types of a whole table."""
 
-    def __init__(self, table: PlanTable, reading: Rows) -> None:
+    def __init__(self, table: PlanTable) -> None:
         self._table = table
-        self._reading = reading
         self.plain: tuple[Rule, ...] = ()
         self.tuned: tuple[Rule, ...] = ()
 
-    def profile_as(self, path: Path) -> tuple[Profiled, ...]:
+    def profile_as(self, path: Path, reading: Rows) -> tuple[Profiled, ...]:
         with cursor() as connection:
-            self._reading.open(connection, by_name=False)
-            self.plain, _ = propose(connection, [path], self._reading, self._table.table)
+            reading.open(connection, by_name=False)
+            self.plain, _ = propose(connection, [path], reading, self._table.table)
             try:
                 facts = probe.probe(connection, [str(path)], self.plain, probe.SAMPLE_ROWS)
             except duckdb.Error as error:

@@ -8,6 +8,7 @@ operation of a full load). They are added where no file of the table has a colum
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,39 +61,66 @@ class ParquetRows:
     """Columns that any key of the table adds."""
     own: set[str] = field(default_factory=set)
     """Lower-cased names of columns that some file has itself."""
+    having: dict[str, set[str]] = field(default_factory=dict)
+    """The same by path."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def described(self) -> tuple[SourceColumn, ...]:
         return self.columns
 
+    def alone(self, path: Path, names: Iterable[str]) -> ParquetRows:
+        """Return how one file is read by itself, while others may still be coming."""
+        found = ParquetRows(columns=self.columns, key_names=set(self.key_names))
+        if str(path) in self.keyed:
+            found.keyed[str(path)] = self.keyed[str(path)]
+        found.saw(str(path), names)
+        return found
+
     def names(self, paths: Iterable[Path]) -> list[str]:
         found: dict[str, None] = {}
         for path in paths:
             found.update(dict.fromkeys(pq.read_schema(path).names))
-        return [*found, *self.added()]
+        folded = {name.lower() for name in found}
+        return [
+            *found,
+            *(name for name in self.contested() if name.lower() not in folded),
+            *self.added(),
+        ]
 
     def expect(self, wanted: Iterable[Wanted]) -> None:
         """Take note of the columns that keys will add."""
         self.key_names |= {name for item in wanted for name, _ in item.keyed}
 
-    def saw(self, names: Iterable[str]) -> None:
+    def saw(self, path: str, names: Iterable[str]) -> None:
         """Take note of the columns of a file."""
         if self.key_names:
-            self.own.update(name.lower() for name in names)
+            own = {name.lower() for name in names}
+            with self._lock:
+                self.own |= own
+                self.having[path] = own
 
     def added(self) -> list[str]:
-        """Return the columns that keys add, in a fixed order."""
+        """Return the columns that only keys give, in a fixed order."""
         return _added(self.key_names, self.own)
 
-    def contested(self) -> set[str]:
-        """Return columns that keys would add, but that some file has itself."""
-        return {name for name in self.key_names if name.lower() in self.own}
+    def contested(self) -> list[str]:
+        """Return the columns that keys give to those files that lack them, in a fixed order."""
+        return sorted(name for name in self.key_names if name.lower() in self.own)
 
     def open(self, connection: duckdb.DuckDBPyConnection, *, by_name: bool) -> None:
-        if self.key_names:
-            staged_rows.open_keyed_parquet(connection, self.keyed, self.added())
-        else:
+        if not self.key_names:
             staged_rows.open_source(connection, by_name=by_name)
+            return
+        values = {
+            path: [
+                (name, value)
+                for name, value in pairs
+                if name.lower() not in self.having.get(path, ())
+            ]
+            for path, pairs in self.keyed.items()
+        }
+        staged_rows.open_keyed_parquet(connection, values, self.added(), self.contested())
 
     def decode(self, path: Path) -> Iterator[pa.Table]:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -104,7 +132,8 @@ class ParquetRows:
         """Return the rows of a file with the columns that its key adds."""
         if not self.key_names:
             return table
-        return _complete(table, self.keyed.get(path, ()), self.added())
+        own = {name.lower() for name in table.schema.names}
+        return _complete(table, self.keyed.get(path, ()), _added(self.key_names, own))
 
 
 @dataclass(slots=True)

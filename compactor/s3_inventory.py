@@ -29,7 +29,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import duckdb
 import pyarrow as pa
@@ -39,7 +38,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from . import observe
-from .errors import NotFound, SourceError
+from .errors import Changed, NotFound, SourceError, StoreError
 from .model import Finding, utc_text
 from .sql import connect, query
 from .store import open_store
@@ -48,7 +47,7 @@ from .store.interface import LISTING_SCHEMA, Store, Wanted
 OLD = timedelta(hours=48)
 """AWS delivers an inventory each day (or week), the first within 48 hours."""
 MEMORY_BYTES = 1 << 30
-"""For decoding; what is decoded streams through."""
+"""For decoding, at most; what is decoded streams through."""
 _MANIFEST = "manifest.json"
 _CHECKSUM = "manifest.checksum"
 _LARGEST_MANIFEST = 256 << 20
@@ -170,10 +169,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventories:
-    """The places of inventories by the number of their source, and the time, for their age."""
+    """The places of inventories by the number of their source, the time for their age, and the
+    memory for reading one."""
 
     places: Mapping[int, Place]
     now: datetime
+    memory_bytes: int = MEMORY_BYTES
 
 
 def open_place(url: str, *, concurrency: int = 128) -> Place:
@@ -193,7 +194,9 @@ def open_place(url: str, *, concurrency: int = 128) -> Place:
 class Reading:
     """One inventory being read: `pages` once, then `finding`."""
 
-    def __init__(self, place: Place, source_url: str, scratch: Path) -> None:
+    def __init__(
+        self, place: Place, source_url: str, scratch: Path, memory_bytes: int = MEMORY_BYTES
+    ) -> None:
         """Find and verify the manifest; `scratch` is a folder for the data files, made if needed.
 
         Raises: SourceError, StoreError.
@@ -201,6 +204,7 @@ class Reading:
         self._place = place
         self._source_url = source_url
         self._scratch = scratch
+        self._memory_bytes = memory_bytes
         self._counts: Counter[str] = Counter()
         self._missing: tuple[str, ...] = ()
         key = _newest(place)
@@ -208,12 +212,11 @@ class Reading:
         self.manifest = _read_manifest(place.store, key, self.url)
         self._prefix = ""
         if source_url.startswith("s3://"):
-            parts = urlsplit(source_url)
-            self._prefix = source_url.removeprefix(f"s3://{parts.netloc}").lstrip("/")
-            if parts.netloc != self.manifest.bucket:
+            bucket, _, self._prefix = source_url.removeprefix("s3://").partition("/")
+            if bucket != self.manifest.bucket:
                 raise SourceError(
                     f"the S3 Inventory {self.url} is one of another bucket: expected "
-                    f"{parts.netloc} (of {source_url}), found {self.manifest.bucket}",
+                    f"{bucket} (of {source_url}), found {self.manifest.bucket}",
                     key=key,
                     hint="name the inventory of this source in [source] inventory",
                 )
@@ -227,7 +230,7 @@ class Reading:
             return
         paths = self._fetch()
         fields = self._fields(paths)
-        with connect(memory_bytes=MEMORY_BYTES, spill=self._scratch) as connection:
+        with connect(memory_bytes=self._memory_bytes, spill=self._scratch) as connection:
             if self.manifest.format == "ORC":
                 connection.register("stripes", _stripes(paths, fields))
             for batch in self._entries(connection, paths, fields):
@@ -237,8 +240,9 @@ class Reading:
                 page = batch.filter(pc.equal(kinds, "object")).drop_columns("kind")
                 if page.num_rows:
                     yield page.cast(LISTING_SCHEMA)
-        for path in self._scratch.glob("*"):
-            path.unlink()  # copies; a local store gives its own files, which lie elsewhere
+        for path in paths:
+            if path.parent == self._scratch:  # else a local store's own file
+                path.unlink()
 
     def _fetch(self) -> list[Path]:
         """Bring all data files to scratch, and verify them."""
@@ -254,8 +258,10 @@ class Reading:
             where = f"{self._place.store.url}{key}"
             if isinstance(fetched.error, NotFound):
                 raise self._unusable(f"its data file {where} is missing", key) from fetched.error
-            if fetched.path is None:
-                raise self._unusable(f"{where}: {fetched.error}", key) from fetched.error
+            if isinstance(fetched.error, Changed):
+                raise self._unusable(fetched.error.message, key) from fetched.error
+            if fetched.error is not None or fetched.path is None:
+                raise fetched.error or StoreError(f"{where} did not come", key=key)
             found = _md5(fetched.path)
             if found != file.md5.lower():
                 raise self._unusable(

@@ -49,16 +49,14 @@ def scan(
     urls = tuple(store.url for store in stores)
     _refuse_overlap(urls)
     listing = scratch / "listing.parquet"
-    readings = {
-        source: Reading(place, urls[source], scratch / f"inventory-{source}")
-        for source, place in (inventories.places if inventories else {}).items()
-    }
+    readings = _readings(inventories, urls, scratch) if inventories else {}
     pages = (
         readings[source].pages() if source in readings else store.list()
         for source, store in enumerate(stores)
     )
     objects = _write_listing(pages, listing)
-    with workspace(scratch) as connection:
+    memory = inventories.memory_bytes if inventories and readings else None
+    with workspace(scratch, memory) as connection:
         if readings:
             doubled = {"listing": str(listing), "sources": sorted(readings)}
             _refuse_doubled(readings, rows(connection, "scan/doubled", doubled))
@@ -88,6 +86,15 @@ def scan(
             if inventories is not None
         ),
     )
+
+
+def _readings(inventories: Inventories, urls: Sequence[str], scratch: Path) -> dict[int, Reading]:
+    """Find and verify the manifests of all inventories, before anything is listed."""
+    memory = inventories.memory_bytes
+    return {
+        source: Reading(place, urls[source], scratch / f"inventory-{source}", memory)
+        for source, place in inventories.places.items()
+    }
 
 
 def _refuse_doubled(readings: dict[int, Reading], doubled: Sequence[dict[str, Any]]) -> None:

@@ -262,6 +262,7 @@ class Inspector:
         try:
             with _opened(source, self._staged.wanted[index].size_bytes) as file:
                 schema_no = self._schema_no(file.schema)
+                self._reading.saw(self._staged.paths[index] or "", file.schema.names)
                 rows = file.metadata.num_rows
                 if rows <= BATCH_ROWS:
                     table = file.read(use_threads=False)
@@ -334,7 +335,6 @@ class Inspector:
                 if schema.equals(other):
                     return no
             known.append(schema)
-            self._reading.saw(schema.names)
             return len(known) - 1
 
     def _profiler(self) -> Profiler:

@@ -32,37 +32,68 @@ def open_keyed_parquet(
     connection: duckdb.DuckDBPyConnection,
     keyed: Mapping[str, Sequence[tuple[str, str | None]]],
     added: Sequence[str],
+    contested: Sequence[str],
 ) -> None:
     """Define the macro staged(files) for Parquet files whose keys add columns."""
-    connection.execute(query("compact/staged_files"))
-    add_keyed(connection, keyed, added)
+    if contested:
+        # always there, whichever files are asked for
+        files = exp.select("*").from_(_named_rows("parquet_files"))
+        empty = exp.select(
+            *[
+                exp.alias_(exp.cast(exp.null(), "VARCHAR", dialect="duckdb"), name, quoted=True)
+                for name in contested
+            ]
+        ).where(exp.false())
+        connection.execute(query("compact/parquet_files"))
+        define_macro(
+            connection,
+            "staged_files",
+            exp.Union(this=files, expression=empty, distinct=False, by_name=True),
+        )
+    else:
+        connection.execute(query("compact/staged_files"))
+    add_keyed(connection, keyed, added, contested)
 
 
 def add_keyed(
     connection: duckdb.DuckDBPyConnection,
     keyed: Mapping[str, Sequence[tuple[str, str | None]]],
     added: Sequence[str],
+    contested: Sequence[str] = (),
 ) -> None:
     """Define the macro staged(files): rows of staged_files(files), and what their keys add.
 
-    `keyed` holds (column, value) by path; `added` are the columns wanted, in their order.
+    `keyed` holds (column, value) by path; `added` are the columns that only keys give, in their
+    order; `contested` those that keys give to the files that lack them.
     """
-    values = {name: [dict(pairs).get(name) for pairs in keyed.values()] for name in added}
+    names = [*added, *contested]
+    values = {name: [dict(pairs).get(name) for pairs in keyed.values()] for name in names}
     table = {"file_name": pa.array(list(keyed), pa.string())}
-    table |= {f"v{no}": pa.array(values[name], pa.string()) for no, name in enumerate(added)}
+    table |= {f"v{no}": pa.array(values[name], pa.string()) for no, name in enumerate(names)}
     connection.register("keyed_files", pa.table(table))
-    rows = exp.Anonymous(this="staged_files", expressions=[exp.column("files")])
-    # a function takes an alias as a table only
-    base = exp.alias_(exp.Table(this=rows), "base", table=True)
+    own = exp.Column(this=exp.Star(), table=exp.to_identifier("base"))
+    if contested:
+        filled = [
+            exp.alias_(
+                exp.Coalesce(
+                    this=exp.column(name, table="base", quoted=True),
+                    expressions=[exp.column(f"v{no}", table="k")],
+                ),
+                name,
+                quoted=True,
+            )
+            for no, name in enumerate(contested, start=len(added))
+        ]
+        own = exp.Column(this=exp.Star(replace=filled), table=exp.to_identifier("base"))
     select = (
         exp.select(
-            "base.*",
+            own,
             *[
                 exp.alias_(exp.column(f"v{no}", table="k"), f"compactor key {no}", quoted=True)
                 for no in range(len(added))
             ],
         )
-        .from_(base)
+        .from_(exp.alias_(_named_rows("staged_files"), "base", table=True))
         .join(
             exp.alias_(exp.Table(this=exp.to_identifier("keyed_files")), "k", table=True),
             on=exp.EQ(
@@ -73,6 +104,11 @@ def add_keyed(
         )
     )
     define_macro(connection, "staged", select)
+
+
+def _named_rows(macro: str) -> exp.Table:
+    # a function takes an alias as a table only
+    return exp.Table(this=exp.Anonymous(this=macro, expressions=[exp.column("files")]))
 
 
 def define_macro(connection: duckdb.DuckDBPyConnection, name: str, select: exp.Expression) -> None:

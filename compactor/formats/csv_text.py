@@ -25,9 +25,12 @@ quotes for the end of a record where its buffers meet.
 are those of the file they are given: it should be the object itself, which also makes them
 independent of the conversion.
 
+DMS writes its NULLs as CsvNullValue, which is `NULL` where nobody has set it, and quotes values
+with quotes or line breaks in them (Rfc4180): a text that is the CsvNullValue is lost at the source.
+
 Formats: https://www.rfc-editor.org/rfc/rfc4180;
-https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Target.S3.html (CsvDelimiter, CsvNullValue,
-Rfc4180, AddColumnName), both read 2026-11.
+https://docs.aws.amazon.com/dms/latest/APIReference/API_S3Settings.html (CsvNullValue, Rfc4180,
+AddColumnName; as in the service model of botocore), read 2026-11.
 """
 
 from __future__ import annotations

@@ -27,7 +27,6 @@ https://www.rfc-editor.org/rfc/rfc6901 (JSON pointers), all read 2026-11.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from json.encoder import encode_basestring
 from json.scanner import make_scanner
@@ -41,6 +40,7 @@ from sqlglot import exp
 from ..errors import ConfigError
 from ..model import DateStats
 from ..sql import query
+from . import json_text
 from .columns import create, filled, known_types
 from .dates import date_stats
 from .interface import Field, Fields, FormatOptions, Malformed, Survey
@@ -382,19 +382,6 @@ def _unfit(
     return Malformed(f"line {number}: {field.name!r} is no {field.kind}, as it was when surveyed")
 
 
-_ESCAPED = re.compile(r'["\\\x00-\x1f]')
-_ESCAPES = {chr(code): f"\\u{code:04X}" for code in range(32)} | {
-    '"': '\\"',
-    "\\": "\\\\",
-    "\b": "\\b",
-    "\f": "\\f",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-}
-"""As DuckDB writes them."""
-
-
 def _json(value: Any) -> str:
     """Return the JSON text of a part of an object as DuckDB writes it, its numbers as written."""
     if isinstance(value, _Number):
@@ -410,9 +397,4 @@ def _json(value: Any) -> str:
 
 def _quoted(text: str) -> str:
     quoted = encode_basestring(text)
-    # of the control characters without a letter, DuckDB writes the digits in upper case
-    return _quoted_slowly(text) if "\\u00" in quoted else quoted
-
-
-def _quoted_slowly(text: str) -> str:
-    return '"' + _ESCAPED.sub(lambda found: _ESCAPES[found[0]], text) + '"'
+    return json_text.text(text) if "\\u00" in quoted else quoted
