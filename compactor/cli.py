@@ -236,6 +236,81 @@ def reconcile_command(
     _leave(found.exit_code)
 
 
+@app.command("audit")
+def audit_command(
+    # one parameter per flag: this is how Typer learns of them
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also read the objects back: digest, rows, fingerprint.")
+    ] = False,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            help="With --deep, only so much, such as 1%/day: each object on its own day of 100.",
+            metavar="SHARE",
+        ),
+    ] = None,
+    within: Annotated[
+        str | None,
+        typer.Option(help="Tell which locks end within this time, such as 90d.", metavar="TIME"),
+    ] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="A link that must still be in the chain: what an earlier audit printed.",
+            metavar="NUMBER:SHA256",
+        ),
+    ] = None,
+    first: Annotated[
+        int,
+        typer.Option(
+            help="The oldest link there must be, where older ones have ended and were removed.",
+            metavar="NUMBER",
+            min=0,
+        ),
+    ] = 0,
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="Trusted keys; else those of the configuration.", metavar="FILE"),
+    ] = None,
+    coverage: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep here what was read when, and the last link; an interrupted audit goes on.",
+            metavar="FILE",
+        ),
+    ] = None,
+    as_json: Json = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Also write the JSON here.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Check chain, signatures, every version, lock and schedule. Reads only.
+
+    Everything is told, not just the first fault. What may not be read is "not verified".
+
+    Example: compactor -c shop.toml audit --deep --sample 1%/day --coverage read.jsonl --within 90d
+    """
+    from . import audit, pipeline, report
+    from .model import to_json
+
+    options = audit.AuditOptions(
+        deep=deep,
+        sample=sample,
+        within=audit.parse_within(within) if within else None,
+        head=audit.parse_head(head) if head else None,
+        first=first,
+        keys=keys,
+        coverage=coverage,
+    )
+    with progress.show(settings.log_format, quiet=settings.quiet) as show:
+        found = audit.audit(_config(), options, clock=pipeline.utc_now, show=show)
+    if output is not None:
+        _write(output, to_json(found, indent=1) + "\n")
+    _print(found, report.audit_text, as_json)
+    _leave(found.exit_code)
+
+
 def _load_report() -> Callable[[RunResult], str]:
     from . import report
 

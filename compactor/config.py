@@ -44,6 +44,7 @@ _MOST = {"d": 365_000, "mo": 12_000, "y": 1_000}
 _LEAST_MEMORY = 64 << 20
 _SETTLE = re.compile(r"^\s*(\d{1,9})\s*(s|m|h)\s*$")
 _TASK_ARN = re.compile(r"^arn:aws[a-z-]*:dms:[a-z0-9-]+:[0-9]{12}:task:[A-Za-z0-9-]+$")
+_HOURS = re.compile(r"^\s*(\d{1,6})\s*h\s*$")
 _RETAIN = re.compile(r"^\s*(\d+)\s*(d|mo|y)\s*$")
 
 
@@ -66,6 +67,15 @@ def parse_retain(text: str) -> tuple[int, Literal["d", "mo", "y"]]:
     if int(match[1]) > _MOST[unit]:
         raise ValueError(f"{text!r} is longer than 1000 years")
     return int(match[1]), unit
+
+
+Period = tuple[int, Literal["h", "d", "mo", "y"]]
+
+
+def parse_period(text: str) -> Period:
+    """Return (number, unit) of `12h`, `1d`, `1mo`, `1y`."""
+    match = _HOURS.match(text)
+    return (int(match[1]), "h") if match and int(match[1]) else parse_retain(text)
 
 
 def parse_settle(text: str) -> timedelta:
@@ -287,6 +297,18 @@ class EvidenceConfig(_Section):
         return self
 
 
+class AuditConfig(_Section):
+    expect: dict[str, str] = {}
+    """Database, or database.table -> how often there is a snapshot: `1d`, `12h`, `1mo`."""
+
+    @field_validator("expect")
+    @classmethod
+    def _periods(cls, expect: dict[str, str]) -> dict[str, str]:
+        for period in expect.values():
+            parse_period(period)
+        return expect
+
+
 class LimitsConfig(_Section):
     memory: str = "auto"
     scratch: str = "auto"
@@ -334,6 +356,7 @@ class Config(_Section):
     evidence: EvidenceConfig | None = None
     compact: CompactConfig = CompactConfig()
     formats: FormatsConfig = FormatsConfig()
+    audit: AuditConfig = AuditConfig()
     limits: LimitsConfig = LimitsConfig()
     tables: dict[str, TableConfig] = {}
 
@@ -418,6 +441,7 @@ def _known(loc: tuple[Any, ...]) -> list[str]:
         "evidence": EvidenceConfig,
         "compact": CompactConfig,
         "formats": FormatsConfig,
+        "audit": AuditConfig,
         "limits": LimitsConfig,
         "tables": TableConfig,
     }

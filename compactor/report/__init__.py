@@ -4,8 +4,9 @@ Pure: values of `model.py` in, text out. No store, no clock, no randomness. The 
 same values is `model.to_json`.
 """
 
+from .audit import audit_text
 from .page import html, load
 from .reconcile import reconcile_text
 from .terminal import plan_text, scan_text, text
 
-__all__ = ["html", "load", "plan_text", "reconcile_text", "scan_text", "text"]
+__all__ = ["audit_text", "html", "load", "plan_text", "reconcile_text", "scan_text", "text"]
