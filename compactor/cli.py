@@ -244,27 +244,59 @@ def _load_report() -> Callable[[RunResult], str]:
 
 @app.command("report")
 def report_command(
-    run_json: Annotated[Path, typer.Argument(help="report.json of a run.", metavar="RUN")],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write HTML here.", metavar="FILE")
+    # one parameter per flag: this is how Typer learns of them
+    run_json: Annotated[
+        Path | None, typer.Argument(help="report.json of a run.", metavar="RUN")
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--html", "--output", help="One page with everything inside.", metavar="FILE"
+        ),
+    ] = None,
+    pdf: Annotated[
+        Path | None,
+        typer.Option(help="For filing: PDF/A, needs compactor[pdf].", metavar="FILE"),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="One row per table.", metavar="FILE")] = None,
+    csv_checks: Annotated[
+        Path | None, typer.Option(help="One row per check.", metavar="FILE")
+    ] = None,
+    as_json: Annotated[
+        Path | None,
+        typer.Option("--json", help="What the page says, and the run itself.", metavar="FILE"),
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print JSON Schema of all JSON that commands give.")
+    ] = False,
 ) -> None:
-    """Make the HTML page of a run anew, from its report.json.
+    """Make the report of a run anew, from its report.json: HTML, PDF, CSV, JSON; else plain text.
 
-    Example: compactor report report.json -o report.html
+    Example: compactor report report.json --html report.html --pdf report.pdf --csv tables.csv
     """
     from . import report
-    from .model import RunResult
+    from .model import to_json
 
-    try:
-        result = RunResult.model_validate_json(run_json.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{run_json} is not a run's report.json: {error}") from error
-    if output is None:
+    if schema:
+        print(to_json(report.schema(), indent=1))
+    if run_json is None:
+        if not schema:
+            raise ConfigError("name the report.json of a run, or say --schema")
+        return
+    result = _read_run(run_json)
+    forms: list[tuple[Path | None, Callable[[RunResult], str | bytes]]] = [
+        (html, report.html),
+        (pdf, report.pdf),
+        (csv, report.tables_csv),
+        (csv_checks, report.checks_csv),
+        (as_json, lambda found: to_json(report.run_report(found), indent=1) + "\n"),
+    ]
+    for path, make in forms:
+        if path is not None:
+            _write(path, make(result))
+            print(path)
+    if not schema and all(path is None for path, _ in forms):
         print(report.text(result))
-    else:
-        _write(output, report.html(result))
-        print(output)
 
 
 @app.command("init")
@@ -318,9 +350,19 @@ def _read_plan(path: Path) -> Any:
         ) from error
 
 
-def _write(path: Path, text: str) -> None:
+def _read_run(path: Path) -> RunResult:
+    from .model import RunResult
+
     try:
-        path.write_text(text, encoding="utf-8")
+        return RunResult.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} is not a run's report.json: {error}") from error
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    """Write a whole file, with the line ends that it has."""
+    try:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
 

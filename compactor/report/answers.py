@@ -100,7 +100,6 @@ def _bounded(points: list[str]) -> tuple[str, ...]:
     return (*points[:_LISTED], f"... and {cut:,} more") if cut > 0 else tuple(points)
 
 
-
 def _complete(result: RunResult, sums: Totals, tallies: tuple[Tally, ...]) -> Answer:
     question = "Is everything there?"
     if not result.tables:
@@ -155,6 +154,8 @@ def _unchanged(result: RunResult, sums: Totals, tallies: tuple[Tally, ...]) -> A
         text = f"All {plural(passed, 'comparison')} of contents that were made passed."
     if open_ones:
         text += f" {plural(open_ones, 'comparison')} could not be made."
+    if sums.states["failed"]:
+        text = f"Not of {plural(sums.states['failed'], 'failed table')}. {text}"
     kept = sum(column.kept_text for table in result.tables for column in table.columns)
     points = [_line(one) for one in compared]
     if kept:
@@ -201,9 +202,7 @@ def _verified(result: RunResult, sums: Totals, tallies: tuple[Tally, ...]) -> An
     if tools:
         points.append(f"with {tools}")
     tone: Tone = "idle" if not result.tables else _tone(tallies)
-    return Answer(
-        question="Verified how and when?", tone=tone, text=text, points=_bounded(points)
-    )
+    return Answer(question="Verified how and when?", tone=tone, text=text, points=_bounded(points))
 
 
 def _not_verified(result: RunResult, tallies: tuple[Tally, ...]) -> Answer:
@@ -223,7 +222,7 @@ def _not_verified(result: RunResult, tallies: tuple[Tally, ...]) -> Answer:
         points.append("Nothing is locked: no archive is configured.")
     if not any(one.name == "declared_rows" and one.passed for one in tallies):
         points.append(
-            "Whether the export itself holds all rows of the database: `compactor reconcile` "
+            "Whether the export itself holds all rows of the database: compactor reconcile "
             "compares with the database."
         )
     text = (

@@ -250,7 +250,7 @@ def spans(labels: Sequence[str], rows: Sequence[Span]) -> Markup:
     top, ticks = _month_ticks(base, max(ends))
     chart = Spans(
         width=_WIDTH,
-        height=60 + 16 * max(len(rows), 2),
+        height=44 + 16 * len(rows),
         margin=6,
         margin_right=22,
         show_legend=False,
