@@ -22,6 +22,7 @@ from .config import Config, load_config
 from .errors import CompactorError, ConfigError
 
 if TYPE_CHECKING:
+    from .evidence.keys import SigningKey
     from .model import RunResult
 
 EXIT_CODES = """
@@ -235,6 +236,72 @@ def reconcile_command(
     _leave(found.exit_code)
 
 
+@app.command("audit")
+def audit_command(
+    # one parameter per flag: this is how Typer learns of them
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also read the objects back: digest, rows, fingerprint.")
+    ] = False,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            help="With --deep, only so much, such as 1%/day: each object on its own day of 100.",
+            metavar="SHARE",
+        ),
+    ] = None,
+    within: Annotated[
+        str | None,
+        typer.Option(help="Tell which locks end within this time, such as 90d.", metavar="TIME"),
+    ] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="A link that must still be in the chain: what an earlier audit printed.",
+            metavar="NUMBER:SHA256",
+        ),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="Trusted keys; else those of the configuration.", metavar="FILE"),
+    ] = None,
+    coverage: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep here what was read when, and the last link; an interrupted audit goes on.",
+            metavar="FILE",
+        ),
+    ] = None,
+    as_json: Json = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Also write the JSON here.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Check chain, signatures, every version, lock and schedule. Reads only.
+
+    Everything is told, not just the first fault. What may not be read is "not verified".
+
+    Example: compactor -c shop.toml audit --deep --sample 1%/day --coverage read.jsonl --within 90d
+    """
+    from . import audit, pipeline, report
+    from .model import to_json
+
+    options = audit.AuditOptions(
+        deep=deep,
+        sample=sample,
+        within=audit.parse_within(within) if within else None,
+        head=audit.parse_head(head) if head else None,
+        keys=keys,
+        coverage=coverage,
+    )
+    with progress.show(settings.log_format, quiet=settings.quiet) as show:
+        found = audit.audit(_config(), options, clock=pipeline.utc_now, show=show)
+    if output is not None:
+        _write(output, to_json(found, indent=1) + "\n")
+    _print(found, report.audit_text, as_json)
+    _leave(found.exit_code)
+
+
 def _load_report() -> Callable[[RunResult], str]:
     from . import report
 
@@ -313,6 +380,55 @@ def init_command(
         raise ConfigError(f"{output} exists already; name another file")
     _write(output, example())
     print(f"{output}: set source.urls and lake.url, then run: compactor -c {output} scan")
+
+
+key_app = typer.Typer(
+    help="Keys that sign the chain of evidence.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(key_app, name="key")
+
+
+@key_app.command("new")
+def key_new_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+) -> None:
+    """Make an ed25519 key pair: FILE (private, mode 0600) and FILE.pub; print its entry as trusted.
+
+    Example: compactor key new compactor.key
+    """
+    from .evidence.keys import new_key
+
+    _print_key(new_key(file))
+
+
+@key_app.command("show")
+def key_show_command(
+    uri: Annotated[
+        str | None,
+        typer.Argument(metavar="KEY", help="ed25519:FILE or awskms:ID; else the configured one."),
+    ] = None,
+) -> None:
+    """Print the entry of a key for the file of trusted keys, valid from now on.
+
+    Example: compactor key show awskms:alias/audit
+    """
+    from .evidence.keys import open_key
+
+    if uri is None:
+        evidence = _config().evidence
+        if evidence is None:
+            raise ConfigError("no key is configured", hint="give one: ed25519:FILE or awskms:ID")
+        uri = evidence.key
+    _print_key(open_key(uri))
+
+
+def _print_key(key: SigningKey) -> None:
+    from .evidence.keys import TrustedKeys
+    from .model import to_json
+    from .pipeline import utc_now
+
+    entry = key.trusted(utc_now().replace(microsecond=0), note=key.uri)
+    print(to_json(TrustedKeys(keys=(entry,)), indent=1))
 
 
 @app.command("demo")

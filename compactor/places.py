@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from . import archive
 from .config import Config
@@ -18,6 +20,26 @@ class Stores:
     sources: tuple[Store, ...]
     lake: Store
     archive: Store | None
+
+    @property
+    def chain(self) -> Store:
+        """Where the evidence chain lies."""
+        return self.archive or self.lake
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where a run finds which objects it has read: the assigned listing, on scratch."""
+
+    assigned: Path
+    tables: Mapping[str, int]
+    """`table_no` by task_id."""
+    memory_bytes: int
+
+
+def chain_url(config: Config) -> str:
+    """Return the URL, as configured, of the place of the evidence chain."""
+    return config.archive.url if config.archive else config.lake.url
 
 
 def refuse_overlap(config: Config) -> None:

@@ -36,7 +36,14 @@ from compactor.errors import (
     StoreError,
 )
 from compactor.store import Store, open_store, s3_bulk, s3_list
-from compactor.store.interface import LISTING_SCHEMA, Object, Retention, Wanted
+from compactor.store.interface import (
+    LISTING_SCHEMA,
+    VERSIONS_SCHEMA,
+    Object,
+    Retention,
+    Version,
+    Wanted,
+)
 from compactor.store.local import LocalStore
 from compactor.store.s3 import S3Store
 from compactor.store.s3_client import Patience
@@ -354,6 +361,125 @@ def test_a_fetch_that_is_given_up_ends_its_threads(store: Store, folder: Path) -
 
     assert [t.name for t in threading.enumerate() if t.name.startswith("s3-")] == []
     assert len(list(folder.iterdir())) < 200
+
+
+# --- versions -------------------------------------------------------------------------------------
+
+
+def versions_of(store: Store, prefix: str = "") -> list[dict]:
+    pages = list(store.list_versions(prefix))
+    assert all(page.schema.equals(VERSIONS_SCHEMA) for page in pages)
+    return [row for page in pages for row in page.to_pylist()]
+
+
+def test_a_listing_of_versions_holds_every_object_with_its_size(store: Store) -> None:
+    for name in ODD_KEYS:
+        put(store, f"odd/{name}", name.encode())
+    put(store, "other", b"left out")
+
+    found = versions_of(store, "odd/")
+
+    assert {row["key"]: row["size_bytes"] for row in found} == {
+        f"odd/{name}": len(name.encode()) for name in ODD_KEYS
+    }
+    assert all(row["is_latest"] and not row["is_delete_marker"] for row in found)
+    assert all(row["modified_at"] is not None for row in found)
+    assert versions_of(store, "nothing/") == []
+
+
+def test_many_objects_are_described_as_one_by_one(store: Store) -> None:
+    for name in ODD_KEYS:
+        put(store, name, name.encode())
+    asked = [*(Version(name, None) for name in ODD_KEYS), Version("gone", None)]
+
+    found = dict(store.stats(asked))
+
+    assert sorted(found) == list(range(len(asked)))
+    assert isinstance(found.pop(len(ODD_KEYS)), NotFound)
+    for index, described in found.items():
+        assert described == store.stat(asked[index].key)
+        assert described.sha256 == digest(ODD_KEYS[index].encode())
+
+
+def test_all_versions_and_delete_markers_are_listed_and_described(
+    lock_bucket: Callable[[], str], s3_env: S3Server, folder: Path
+) -> None:
+    name = lock_bucket()
+    store = S3Store(f"s3://{name}/top/", concurrency=8, patience=PATIENT)
+    until = later(1)
+    first = put(store, "a/x", b"one", retention=Retention(mode="GOVERNANCE", until=until))
+    second = put(store, "a/x", b"second")
+    hold = Retention(mode="COMPLIANCE", until=until, legal_hold=True)
+    held = put(store, "b", b"held", retention=hold)
+    marker = s3_env.client().delete_object(Bucket=name, Key="top/b")["VersionId"]
+
+    found = {
+        (row["key"], row["version_id"]): (row["is_latest"], row["is_delete_marker"])
+        for row in versions_of(store)
+    }
+
+    assert found == {
+        ("a/x", first.version_id): (False, False),
+        ("a/x", second.version_id): (True, False),
+        ("b", held.version_id): (False, False),
+        ("b", marker): (True, True),
+    }
+    asked = [Version("a/x", first.version_id), Version("b", held.version_id), Version("b", marker)]
+    seen = dict(store.stats(asked))
+    assert seen[0] == store.stat("a/x", first.version_id)
+    assert (seen[0].lock_mode, seen[0].retain_until) == ("GOVERNANCE", until)
+    assert seen[1] == store.stat("b", held.version_id)
+    assert (seen[1].lock_mode, seen[1].legal_hold) == ("COMPLIANCE", True)
+    assert isinstance(seen[2], NotFound)
+    # and read: the version that was asked for, though another one or a marker lies above it
+    wanted = [
+        Wanted(key="a/x", size_bytes=3, etag="", version_id=first.version_id),
+        Wanted(key="b", size_bytes=4, etag="", version_id=held.version_id),
+    ]
+    bodies = {one.index: one.path.read_bytes() for one in store.fetch(wanted, folder)}
+    assert bodies == {0: b"one", 1: b"held"}
+
+
+def test_a_long_listing_of_versions_is_complete_whatever_the_folders(
+    lock_bucket: Callable[[], str], s3_env: S3Server
+) -> None:
+    """More than one page of folders, of keys in a folder, and of versions of a key."""
+    name = lock_bucket()
+    client = s3_env.client()
+    names = [f"t/f{n % 90:03d}/part-{n:05d}" for n in range(900)] + ["t/one"] * 300
+
+    with ThreadPoolExecutor(16) as pool:
+        made = set(
+            pool.map(
+                lambda key: (
+                    key,
+                    client.put_object(Bucket=name, Key=key, Body=b"x")["VersionId"],
+                ),
+                names,
+            )
+        )
+
+    rows = versions_of(open_store(f"s3://{name}/"), "t/")
+    assert len(rows) == len(made) == 1200
+    assert {(row["key"], row["version_id"]) for row in rows} == made
+
+
+def test_a_version_that_may_not_be_described_is_denied_and_the_others_are_not(
+    s3_env: S3Server, bucket: Callable[[], str]
+) -> None:
+    name = bucket()
+    with FaultyS3(s3_env.endpoint) as proxy, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        store = S3Store(f"s3://{name}/", concurrency=4, patience=PATIENT)
+        for key in ("a", "b", "c"):
+            put(store, key)
+        proxy.inject("deny", method="HEAD", key=f"{name}/b", times=2)
+
+        found = dict(store.stats([Version(key, None) for key in ("a", "b", "c")]))
+
+    assert isinstance(found[1], Denied)
+    assert isinstance(found[0], Object)
+    assert isinstance(found[2], Object)
 
 
 # --- listing: the splitting, on a simulated server ------------------------------------------------

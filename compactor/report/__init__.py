@@ -5,6 +5,7 @@ needs a folder for the moment. The JSON form of the values themselves is `model.
 """
 
 from .document import run_report, schema
+from .audit import audit_text
 from .page import html, load
 from .pdf import pdf
 from .reconcile import reconcile_text
@@ -12,6 +13,7 @@ from .sheet import checks_csv, tables_csv
 from .terminal import plan_text, scan_text, text
 
 __all__ = [
+    "audit_text",
     "checks_csv",
     "html",
     "load",

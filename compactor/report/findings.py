@@ -48,6 +48,14 @@ ADVICE = {
     "count is missing.",
     "inventory_used": "Objects that were written after the inventory are taken when the next one "
     "lists them. Take the source out of [source] inventory to have it listed.",
+    "unsigned_evidence": "Make a key (compactor key new FILE), and name it as key in [evidence]: "
+    "then nobody can change what the run says without being noticed.",
+    "unsigned_runs": "They ended before [evidence] was configured, or what they signed is gone. "
+    "Their tables stay in the lake and archive; no link vouches for them.",
+    "evidence_failed": "The data is stored and checked. Remove the cause named here and run again: "
+    "the next run appends the missing link.",
+    "timestamp_missing": "The link is signed and in its place, but only our clock says when. "
+    "Nothing makes up for it later.",
 }
 """What to do about each kind of finding; a finding's own `hint` comes first."""
 

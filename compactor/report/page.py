@@ -21,7 +21,7 @@ from markupsafe import Markup
 from ..model import SIZE_EDGES, Finding, RunResult, Skipped
 from . import charts, findings, table_part, words
 from .answers import answers
-from .facts import STATE_ORDER, State, lock_of, lock_text, states, totals, verdict
+from .facts import STATE_ORDER, State, evidence_text, lock_of, lock_text, states, totals, verdict
 from .snapshots import by_snapshot, snapshot_charts
 from .table_part import Budget, Row
 from .templates import asset, template
@@ -54,6 +54,7 @@ def html(result: RunResult) -> str:
         sums=totals(result),
         seconds=(result.finished_at - result.started_at).total_seconds(),
         lock_text=lock_text(lock),
+        evidence=evidence_text(result),
         findings=_findings(result.findings, budget.listed),
         overview=_overview(result),
         rows=rows[: budget.static],

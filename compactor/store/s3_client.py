@@ -9,6 +9,7 @@ follow refreshed credentials.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import threading
@@ -21,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore.exceptions as boto_errors
 from botocore.config import Config
+from botocore.httpsession import URLLib3Session
+from botocore.utils import get_environ_proxies
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store as Remote
 
@@ -62,6 +65,24 @@ class Patience:
     backoff_s: float = 0.25
     """Before the second attempt, at most; doubles with every further one, up to `backoff_max_s`."""
     backoff_max_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one bucket is: what requests need that are not made by boto3 or obstore."""
+
+    region: str
+    client: Any
+    """A boto3 client of that region."""
+    host: str
+    """The endpoint; with the bucket in its name if `is_virtual`."""
+    is_virtual: bool
+    bucket: str
+    http: URLLib3Session
+
+    @property
+    def url(self) -> str:
+        return self.host if self.is_virtual else f"{self.host}/{self.bucket}"
 
 
 class Connection:
@@ -119,12 +140,27 @@ class Connection:
                     self._remote = self._make_remote()
             return self._remote
 
+    @functools.cached_property
+    def place(self) -> Place:
+        """Where requests for this bucket's objects go; asked for once."""
+        with boto_translated("connect to S3", f"s3://{self.bucket}"):
+            region = self._bucket_region() if self.is_aws else self.region or "us-east-1"
+            client = (
+                self.client
+                if region == self.region
+                else self.boto_client(attempts=1, region=region)
+            )
+            endpoint, is_virtual = _endpoint(client, self.bucket, is_aws=self.is_aws)
+            http = URLLib3Session(
+                verify=self.session._session.get_config_variable("ca_bundle") or True,
+                proxies=get_environ_proxies(endpoint),
+                timeout=(self.patience.connect_timeout_s, self.patience.read_timeout_s),
+                max_pool_connections=max(16, min(self.concurrency, 64)),
+            )
+        return Place(region, client, endpoint, is_virtual, self.bucket, http)
+
     def _make_remote(self) -> Remote:
-        region = self._bucket_region() if self.is_aws else self.region or "us-east-1"
-        client = (
-            self.client if region == self.region else self.boto_client(attempts=1, region=region)
-        )
-        endpoint, is_virtual = _endpoint(client, self.bucket, is_aws=self.is_aws)
+        region, endpoint, is_virtual = self.place.region, self.place.host, self.place.is_virtual
         options: ClientConfig = {
             "allow_http": endpoint.startswith("http://"),
             "connect_timeout": timedelta(seconds=self.patience.connect_timeout_s),
