@@ -4,8 +4,8 @@ Pure: values of `model.py` in, text or bytes out. No store, no clock, no randomn
 needs a folder for the moment. The JSON form of the values themselves is `model.to_json`.
 """
 
-from .document import run_report, schema
 from .audit import audit_text
+from .document import run_report, schema
 from .page import html, load
 from .pdf import pdf
 from .reconcile import reconcile_text
