@@ -18,6 +18,7 @@ import typer
 from pydantic import BaseModel
 
 from . import __version__, progress
+from .cli_report import report_command, write, write_audit
 from .config import Config, load_config
 from .errors import CompactorError, ConfigError
 
@@ -123,7 +124,7 @@ def plan_command(
 
     plan = pipeline.preview(_config())
     if output is not None:
-        _write(output, to_json(plan, indent=1) + "\n")
+        write(output, to_json(plan, indent=1) + "\n")
     _print(plan, report.plan_text, as_json)
     _leave(3 if any(finding.severity == "error" for finding in plan.findings) else 0)
 
@@ -231,7 +232,7 @@ def reconcile_command(
     with progress.show(settings.log_format, quiet=settings.quiet) as show:
         found = reconcile.reconcile(_config(), options, clock=pipeline.utc_now, show=show)
     if output is not None:
-        _write(output, to_json(found, indent=1) + "\n")
+        write(output, to_json(found, indent=1) + "\n")
     _print(found, report.reconcile_text, as_json)
     _leave(found.exit_code)
 
@@ -276,6 +277,16 @@ def audit_command(
         Path | None,
         typer.Option("-o", "--output", help="Also write the JSON here.", metavar="FILE"),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also one page with everything inside.", metavar="FILE")
+    ] = None,
+    pdf: Annotated[
+        Path | None,
+        typer.Option(help="Also for filing: PDF/A, needs compactor[pdf].", metavar="FILE"),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Also one row per check.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Check chain, signatures, every version, lock and schedule. Reads only.
 
@@ -297,7 +308,8 @@ def audit_command(
     with progress.show(settings.log_format, quiet=settings.quiet) as show:
         found = audit.audit(_config(), options, clock=pipeline.utc_now, show=show)
     if output is not None:
-        _write(output, to_json(found, indent=1) + "\n")
+        write(output, to_json(found, indent=1) + "\n")
+    write_audit(found, html=html, pdf=pdf, csv=csv)
     _print(found, report.audit_text, as_json)
     _leave(found.exit_code)
 
@@ -309,61 +321,7 @@ def _load_report() -> Callable[[RunResult], str]:
     return report.html
 
 
-@app.command("report")
-def report_command(
-    # one parameter per flag: this is how Typer learns of them
-    run_json: Annotated[
-        Path | None, typer.Argument(help="report.json of a run.", metavar="RUN")
-    ] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--html", "--output", help="One page with everything inside.", metavar="FILE"
-        ),
-    ] = None,
-    pdf: Annotated[
-        Path | None,
-        typer.Option(help="For filing: PDF/A, needs compactor[pdf].", metavar="FILE"),
-    ] = None,
-    csv: Annotated[Path | None, typer.Option(help="One row per table.", metavar="FILE")] = None,
-    csv_checks: Annotated[
-        Path | None, typer.Option(help="One row per check.", metavar="FILE")
-    ] = None,
-    as_json: Annotated[
-        Path | None,
-        typer.Option("--json", help="What the page says, and the run itself.", metavar="FILE"),
-    ] = None,
-    schema: Annotated[
-        bool, typer.Option("--schema", help="Print JSON Schema of all JSON that commands give.")
-    ] = False,
-) -> None:
-    """Make the report of a run anew, from its report.json: HTML, PDF, CSV, JSON; else plain text.
-
-    Example: compactor report report.json --html report.html --pdf report.pdf --csv tables.csv
-    """
-    from . import report
-    from .model import to_json
-
-    if schema:
-        print(to_json(report.schema(), indent=1))
-    if run_json is None:
-        if not schema:
-            raise ConfigError("name the report.json of a run, or say --schema")
-        return
-    result = _read_run(run_json)
-    forms: list[tuple[Path | None, Callable[[RunResult], str | bytes]]] = [
-        (html, report.html),
-        (pdf, report.pdf),
-        (csv, report.tables_csv),
-        (csv_checks, report.checks_csv),
-        (as_json, lambda found: to_json(report.run_report(found), indent=1) + "\n"),
-    ]
-    for path, make in forms:
-        if path is not None:
-            _write(path, make(result))
-            print(path)
-    if not schema and all(path is None for path, _ in forms):
-        print(report.text(result))
+app.command("report")(report_command)
 
 
 @app.command("init")
@@ -378,7 +336,7 @@ def init_command(
 
     if output.exists():
         raise ConfigError(f"{output} exists already; name another file")
-    _write(output, example())
+    write(output, example())
     print(f"{output}: set source.urls and lake.url, then run: compactor -c {output} scan")
 
 
@@ -464,23 +422,6 @@ def _read_plan(path: Path) -> Any:
         raise ConfigError(
             f"{path} is not a plan: {error}", hint="write one with: compactor plan -o FILE"
         ) from error
-
-
-def _read_run(path: Path) -> RunResult:
-    from .model import RunResult
-
-    try:
-        return RunResult.model_validate_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} is not a run's report.json: {error}") from error
-
-
-def _write(path: Path, content: str | bytes) -> None:
-    """Write a whole file, with the line ends that it has."""
-    try:
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _print(value: BaseModel, text: Callable[[Any], str], as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Results of runs, made up: good, mixed, large, hostile."""
+"""Results of runs and audits, made up: good, mixed, large, hostile."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from compactor.evidence.audited import Audit, Coverage, Links
 from compactor.model import (
     HIVE_NULL,
     Check,
@@ -18,6 +19,7 @@ from compactor.model import (
     StoredObject,
     TableResult,
 )
+from compactor.stored import by_snapshot
 
 SNAPSHOT = datetime(2026, 10, 6, 3, 47, 12, tzinfo=UTC)
 UNTIL = datetime(2033, 10, 6, 3, 47, 12, tzinfo=UTC)
@@ -401,3 +403,75 @@ def hostile_result() -> RunResult:
         archive=bad,
         versions={text: text for text in HOSTILE.values()},
     )
+
+
+def counting(name: str, status: str = "pass", **fields: Any) -> Check:
+    """The check that counts all of its kind."""
+    values = {"subject": "all versions", "expected": "90 versions", "actual": "90 versions"}
+    source = {"source": "the chain; description of each version (HEAD)"}
+    return check(status, **({"name": name} | values | source | fields))
+
+
+def audit_result(wrong: int = 0, status: str = "failed", **fields: Any) -> Audit:
+    """An audit; `wrong` versions are gone, and one in ten of them may not be looked at."""
+    single = tuple(
+        check(
+            "not_verified" if number % 10 == 9 else "fail",
+            name="size" if number % 3 else "present",
+            subject=f"shop/t{number:05}/part-00000.parquet@v{number}",
+            expected="48231",
+            actual="the store says 403" if number % 10 == 9 else "no such version",
+            source="link 3; HEAD of the version",
+        )
+        for number in range(wrong)
+    )
+    values: dict[str, Any] = {
+        "status": status if wrong else "passed",
+        "exit_code": 5 if wrong else 0,
+        "audited_at": datetime(2026, 11, 25, 6, 0, 0, tzinfo=UTC),
+        "place": "s3://acme-archive/tables/",
+        "is_archive": True,
+        "objects": 90,
+        "bytes": 4_340_790,
+        "links": Links(
+            count=4,
+            last=3,
+            sha256=sha("link"),
+            signed_at=datetime(2026, 11, 21, 10, 15, 13, tzinfo=UTC),
+        ),
+        "checks": (
+            counting("chain", subject="all links", expected="4 links", actual="4 links"),
+            counting("signature", subject="all links", expected="4 links", actual="4 links"),
+            counting("present", "fail" if wrong else "pass"),
+            counting("size", "fail" if wrong > 1 else "pass"),
+            counting("lock"),
+            counting("expiring", expected=None, actual="0 versions whose lock ends by now"),
+            counting("bytes_sha256", subject="what was read", expected="45", actual="45"),
+            *single,
+        ),
+        "findings": (
+            Finding(
+                kind="expiring_locks",
+                severity="warning",
+                message="3 versions whose lock ends within 90d",
+            ),
+        ),
+        "coverage": Coverage(
+            sample="1%/day",
+            objects=90,
+            bytes=4_340_790,
+            due_objects=45,
+            read_objects=45,
+            read_bytes=2_170_395,
+            covered_objects=45,
+            covered_bytes=2_170_395,
+            oldest_read_at=datetime(2026, 11, 1, tzinfo=UTC),
+            newest_read_at=datetime(2026, 11, 25, tzinfo=UTC),
+            statement="45 of 90 versions (50.0 %) were read back and found good",
+        ),
+        "snapshots": by_snapshot(
+            table_result(f"t{index}", 9, snapshot=SNAPSHOT + timedelta(days=7 * index))
+            for index in range(10)
+        ),
+    }
+    return Audit(**(values | fields))

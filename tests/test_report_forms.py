@@ -32,7 +32,7 @@ from results import (
     undeclared,
 )
 
-from compactor import report
+from compactor import report, stored
 from compactor.errors import ConfigError
 from compactor.model import Finding, RunResult, to_json
 from compactor.report import answers, document, sheet, snapshots
@@ -253,8 +253,8 @@ def test_the_last_answer_is_never_empty() -> None:
 # --- charts by snapshot ---------------------------------------------------------------------------
 
 
-def snapshots_of(number: int, days: int) -> tuple[snapshots.Snapshot, ...]:
-    return snapshots.by_snapshot(
+def snapshots_of(number: int, days: int) -> tuple[stored.Snapshot, ...]:
+    return stored.by_snapshot(
         table_result(f"t{index}", 1, snapshot=SNAPSHOT + timedelta(days=index * days))
         for index in range(number)
     )
@@ -304,15 +304,15 @@ def test_a_snapshot_that_is_not_wholly_locked_is_marked() -> None:
         for part in partitions("bare", 2, locked=True)
     )
     loose = bare.model_copy(update={"partitions": parts})
-    timeline, *_ = snapshots.snapshot_charts(snapshots.by_snapshot([table_result(), loose]))
+    timeline, *_ = snapshots.snapshot_charts(stored.by_snapshot([table_result(), loose]))
     assert "2026-10-07 !" in timeline.svg
     assert "2026-10-06 !" not in timeline.svg
     assert "3 of 5 versions locked" in timeline.words
 
 
 def test_failed_and_covered_tables_store_nothing() -> None:
-    assert snapshots.by_snapshot([table_result(status="failed")]) == ()
-    assert snapshots.by_snapshot([table_result(status="covered")]) == ()
+    assert stored.by_snapshot([table_result(status="failed")]) == ()
+    assert stored.by_snapshot([table_result(status="covered")]) == ()
 
 
 # --- PDF ------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ needs a folder for the moment. The JSON form of the values themselves is `model.
 """
 
 from .audit import audit_text
+from .audit_forms import audit_csv, audit_html, audit_pdf
 from .document import run_report, schema
 from .page import html, load
 from .pdf import pdf
@@ -13,6 +14,9 @@ from .sheet import checks_csv, tables_csv
 from .terminal import plan_text, scan_text, text
 
 __all__ = [
+    "audit_csv",
+    "audit_html",
+    "audit_pdf",
     "audit_text",
     "checks_csv",
     "html",

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ..evidence.audited import Audit
 from ..model import Model, Plan, RunResult, Scan
 from ..reconciliation import Reconciliation
+from ..stored import Snapshot, by_snapshot
 from .answers import Answer, Tally, answers, tally
 from .facts import Lock, State, Totals, Verdict, lock_of, states, totals, verdict
-from .snapshots import Snapshot, by_snapshot
 
 SCHEMA_ID = "https://compactor.dev/schema/documents/v1"
 
@@ -42,8 +43,15 @@ class RunReport(Model):
     run: RunResult
 
 
-DOCUMENTS: tuple[type[Model], ...] = (RunReport, RunResult, Plan, Scan, Reconciliation)
-"""What the commands print: `report --json`, `run`, `plan`, `scan`, `reconcile`."""
+DOCUMENTS: tuple[type[Model], ...] = (
+    RunReport,
+    RunResult,
+    Plan,
+    Scan,
+    Reconciliation,
+    Audit,
+)
+"""What the commands print: `report --json`, `run`, `plan`, `scan`, `reconcile`, `audit`."""
 
 
 def run_report(result: RunResult) -> RunReport:

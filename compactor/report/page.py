@@ -19,10 +19,11 @@ from typing import Any
 from markupsafe import Markup
 
 from ..model import SIZE_EDGES, Finding, RunResult, Skipped
+from ..stored import by_snapshot
 from . import charts, findings, table_part, words
 from .answers import answers
 from .facts import STATE_ORDER, State, evidence_text, lock_of, lock_text, states, totals, verdict
-from .snapshots import by_snapshot, snapshot_charts
+from .snapshots import snapshot_charts
 from .table_part import Budget, Row
 from .templates import asset, template
 
@@ -44,10 +45,7 @@ def html(result: RunResult) -> str:
     return template("page.html.j2").render(
         style=Markup(style),
         script=Markup(script),
-        policy=(
-            f"default-src 'none'; style-src '{_integrity(style)}'; "
-            f"script-src '{_integrity(script)}'; base-uri 'none'; form-action 'none'"
-        ),
+        policy=policy(style, script),
         run=result,
         verdict=verdict(result),
         answers=answers(result),
@@ -55,10 +53,10 @@ def html(result: RunResult) -> str:
         seconds=(result.finished_at - result.started_at).total_seconds(),
         lock_text=lock_text(lock),
         evidence=evidence_text(result),
-        findings=_findings(result.findings, budget.listed),
+        findings=finding_groups(result.findings, budget.listed),
         overview=_overview(result),
         rows=rows[: budget.static],
-        more=_embedded(rows[budget.static :]),
+        more=embedded(rows[budget.static :]),
         failed=[row for row in rows if row.state == "failed"],
         states=_state_options(result),
         kinds=_kind_options(result, rows),
@@ -72,7 +70,7 @@ def load() -> None:
     template("table.html.j2")
 
 
-def _embedded(rows: Sequence[Row]) -> Markup:
+def embedded(rows: Sequence[Row]) -> Markup:
     """Return rows as JSON that can stand in a script element: nothing in it can end that.
 
     A browser reads 10,000 rows as one text in milliseconds, and makes elements of those it shows.
@@ -87,6 +85,14 @@ def _embedded(rows: Sequence[Row]) -> Markup:
     return Markup(re.sub("<(?=[!/]|script)", r"\\u003c", text, flags=re.IGNORECASE))
 
 
+def policy(style: str, script: str) -> str:
+    """Return what a page may do: use its own style and script, and nothing else."""
+    return (
+        f"default-src 'none'; style-src '{_integrity(style)}'; "
+        f"script-src '{_integrity(script)}'; base-uri 'none'; form-action 'none'"
+    )
+
+
 def _integrity(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
@@ -94,7 +100,7 @@ def _integrity(text: str) -> str:
 # --- findings, skipped objects, overview ----------------------------------------------------------
 
 
-def _findings(found: Iterable[Finding], limit: int) -> list[dict[str, Any]]:
+def finding_groups(found: Iterable[Finding], limit: int) -> list[dict[str, Any]]:
     """Return one entry per severity that occurs, the gravest first."""
     kinds = findings.by_severity(found)
     return [

@@ -19,15 +19,25 @@ from typing import Any, Literal
 
 from ..errors import CompactorError, ConfigError
 from ..model import RunResult, TableResult
+from ..stored import Snapshot, by_snapshot
 from . import findings, words
-from .answers import Tally, answers, tally
+from .answers import Answer, Tally, answers, tally
 from .charts import Chart
-from .facts import STATE_ORDER, STATE_TONE, State, state_label, states, stored, verdict
-from .snapshots import Snapshot, by_snapshot, snapshot_charts
+from .facts import (
+    STATE_ORDER,
+    STATE_TONE,
+    State,
+    evidence_text,
+    state_label,
+    states,
+    stored,
+    verdict,
+)
+from .snapshots import snapshot_charts
 from .templates import asset
 from .words import moment, name, size
 
-_MARKS = {"good": "verified", "warn": "not fully verified", "bad": "failed", "idle": ""}
+MARKS = {"good": "verified", "warn": "not fully verified", "bad": "failed", "idle": ""}
 _STANDARD: Literal["a-2u"] = "a-2u"
 """Unicode text and all fonts inside, no colours that depend on a device."""
 _TRIES = 6
@@ -48,12 +58,12 @@ def pdf(result: RunResult) -> bytes:
 
     Raises: ConfigError where the optional package typst is missing.
     """
-    return _set(_data(result), result.finished_at)
+    return typeset(_data(result), result.finished_at)
 
 
-def _set(data: dict[str, Any], at: datetime) -> bytes:
+def typeset(data: dict[str, Any], at: datetime) -> bytes:
     """Set the document; where a character has no glyph, with more fonts, else written out."""
-    text = json.dumps(data, ensure_ascii=False, sort_keys=True)
+    text = json.dumps(data | {"fonts": _EMBEDDED}, ensure_ascii=False, sort_keys=True)
     made, lacking = _compile(text, at, system_fonts=False)
     if lacking:
         made, _ = _compile(text, at, system_fonts=True)
@@ -122,38 +132,50 @@ def _data(result: RunResult) -> dict[str, Any]:
     found, tallies = verdict(result), tally(result.tables)
     snapshots = by_snapshot(result.tables)
     asked = answers(result)
-    at = result.finished_at.astimezone(UTC)
     digest = result.manifest.sha256 if result.manifest else "none written by this run"
     return {
         "title": f"{found.title} - compactor run {name(result.run_id, 60)}",
-        "date": [at.year, at.month, at.day, at.hour, at.minute, at.second],
+        "date": date_data(result.finished_at),
         "header": [
             f"compactor run {name(result.run_id, 60)}",
             f"manifest sha256 {name(digest, 80)}",
         ],
         "footer": f"as of {moment(result.finished_at)}",
-        "fonts": list(_EMBEDDED),
         "verdict": {"tone": found.tone, "title": found.title, "reasons": list(found.reasons)},
-        "answers": [
-            {
-                "question": one.question,
-                "tone": one.tone,
-                "mark": _MARKS[one.tone],
-                "text": one.text,
-                "points": list(one.points),
-            }
-            for one in asked
-        ],
+        "answers": answers_data(asked),
         "facts": _facts(result),
         "open": [asked[-1].text, *asked[-1].points],
         "doubtful": _doubtful(pairs),
         "checks": [_check(one) for one in tallies],
-        "snapshots": [_snapshot(one) for one in snapshots],
-        "charts": [_chart(chart) for chart in snapshot_charts(snapshots) if chart.svg],
-        "findings": [_kind(kind) for kind in findings.by_severity(result.findings)],
+        "nothing": "Nothing was stored by this run.",
+        "compared": None,
+        "coverage": None,
+        "problems": None,
+        "snapshots": [snapshot_row(one) for one in snapshots],
+        "charts": [chart_data(chart) for chart in snapshot_charts(snapshots) if chart.svg],
+        "findings": [kind_data(kind) for kind in findings.by_severity(result.findings)],
         "skipped": _skipped(result),
         "tables": [_table(table, state) for table, state in pairs],
     }
+
+
+def date_data(at: datetime) -> list[int]:
+    """Return a moment as the template takes it."""
+    at = at.astimezone(UTC)
+    return [at.year, at.month, at.day, at.hour, at.minute, at.second]
+
+
+def answers_data(asked: Iterable[Answer]) -> list[dict[str, Any]]:
+    return [
+        {
+            "question": one.question,
+            "tone": one.tone,
+            "mark": MARKS[one.tone],
+            "text": one.text,
+            "points": list(one.points),
+        }
+        for one in asked
+    ]
 
 
 def _facts(result: RunResult) -> list[tuple[str, str]]:
@@ -164,6 +186,8 @@ def _facts(result: RunResult) -> list[tuple[str, str]]:
         ("Archive", name(result.archive or "none", 400)),
         ("Manifest", name(result.manifest.url if result.manifest else "none", 400)),
         ("Manifest sha256", name(result.manifest.sha256 if result.manifest else "none", 80)),
+        ("Evidence", name(evidence_text(result), 600)),
+        *([("Link sha256", name(result.evidence.sha256, 80))] if result.evidence else []),
         ("Run", name(result.run_id)),
         ("Plan", name(result.plan_id)),
         ("From", moment(result.started_at)),
@@ -200,7 +224,7 @@ def _check(one: Tally) -> list[str]:
     return [name(one.name, 80), *(f"{number:,}" for number in numbers), both]
 
 
-def _snapshot(one: Snapshot) -> list[str]:
+def snapshot_row(one: Snapshot) -> list[str]:
     return [
         moment(one.at),
         f"{one.tables:,}",
@@ -216,7 +240,7 @@ def _day(at: datetime | None) -> str:
     return "not locked" if at is None else moment(at)[:10]
 
 
-def _chart(chart: Chart) -> dict[str, Any]:
+def chart_data(chart: Chart) -> dict[str, Any]:
     svg = str(chart.svg)
     pale = "color-0" if len(chart.series) > 1 and "color-2" not in svg else "color-2"
     opened = svg.index(">") + 1
@@ -231,7 +255,7 @@ def _chart(chart: Chart) -> dict[str, Any]:
     }
 
 
-def _kind(kind: findings.Kind) -> dict[str, Any]:
+def kind_data(kind: findings.Kind) -> dict[str, Any]:
     label = f"{kind.severity.capitalize()}: {name(kind.kind.replace('_', ' '), 80)}"
     said = [
         " ".join(

@@ -44,12 +44,12 @@ def tables_csv(result: RunResult) -> str:
         _table(result, table, state, kinds)
         for table, state in zip(result.tables, states(result), strict=True)
     )
-    return _csv(TABLE_COLUMNS, rows)
+    return to_csv(TABLE_COLUMNS, rows)
 
 
 def checks_csv(result: RunResult) -> str:
     """Return one row per check, in the order of the result."""
-    return _csv(
+    return to_csv(
         CHECK_COLUMNS,
         (
             (
@@ -70,7 +70,7 @@ def cell(value: Cell) -> Cell:
     return words.visible(f"'{value}" if is_risky else value)
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)

@@ -6,72 +6,16 @@ words always say how many snapshots it stands for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from ..model import StoredObject, TableResult
+from ..stored import Snapshot, summed
 from .charts import Chart, bars, scale, spans
 from .words import count, moment, plural, size
 
 _MOST = 30
 """Bars of one chart."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """Everything stored of one snapshot, or of all snapshots of a month or year."""
-
-    label: str
-    at: datetime
-    """The first moment, where it stands for several."""
-    snapshots: int
-    tables: int
-    rows: int
-    source_bytes: int
-    stored_bytes: int
-    objects: int
-    """Versions in the archive."""
-    locked: int
-    earliest: datetime | None
-    """When the first lock ends."""
-    latest: datetime | None
-
-
-def by_snapshot(tables: Iterable[TableResult]) -> tuple[Snapshot, ...]:
-    """Return what good tables stored, by the moment that each describes, the oldest first."""
-    grouped: dict[datetime, list[TableResult]] = {}
-    for table in tables:
-        if table.status in ("done", "adopted"):
-            grouped.setdefault(table.snapshot.astimezone(UTC), []).append(table)
-    return tuple(_snapshot(at, grouped[at]) for at in sorted(grouped))
-
-
-def _snapshot(at: datetime, tables: Sequence[TableResult]) -> Snapshot:
-    # a snapshot may name objects of an earlier one, and two tables the same object
-    kept: dict[tuple[str, str | None], StoredObject] = {
-        (item.key, item.version_id): item
-        for table in tables
-        for partition in table.partitions
-        for item in partition.archived
-    }
-    kept |= {(item.key, item.version_id): item for table in tables for item in table.control}
-    until = sorted(item.retain_until for item in kept.values() if item.retain_until)
-    return Snapshot(
-        label=at.strftime("%Y-%m-%d %H:%M"),
-        at=at,
-        snapshots=1,
-        tables=len(tables),
-        rows=sum(table.output_rows for table in tables),
-        source_bytes=sum(table.source_bytes for table in tables),
-        stored_bytes=sum(table.output_bytes for table in tables),
-        objects=len(kept),
-        locked=sum(bool(item.retain_until or item.legal_hold) for item in kept.values()),
-        earliest=until[0] if until else None,
-        latest=until[-1] if until else None,
-    )
 
 
 def readable(found: Sequence[Snapshot], most: int = _MOST) -> tuple[Snapshot, ...]:
@@ -83,24 +27,8 @@ def readable(found: Sequence[Snapshot], most: int = _MOST) -> tuple[Snapshot, ..
         for one in found:
             grouped.setdefault(one.at.isoformat()[:width], []).append(one)
         if len(grouped) <= most or width == 4:
-            return tuple(_sum(label, items) for label, items in grouped.items())
+            return tuple(summed(label, items) for label, items in grouped.items())
     raise AssertionError("unreachable")
-
-
-def _sum(label: str, found: Sequence[Snapshot]) -> Snapshot:
-    return Snapshot(
-        label=label,
-        at=found[0].at,
-        snapshots=sum(one.snapshots for one in found),
-        tables=sum(one.tables for one in found),
-        rows=sum(one.rows for one in found),
-        source_bytes=sum(one.source_bytes for one in found),
-        stored_bytes=sum(one.stored_bytes for one in found),
-        objects=sum(one.objects for one in found),
-        locked=sum(one.locked for one in found),
-        earliest=min((one.earliest for one in found if one.earliest), default=None),
-        latest=max((one.latest for one in found if one.latest), default=None),
-    )
 
 
 def snapshot_charts(found: Sequence[Snapshot]) -> list[Chart]:

@@ -20,8 +20,8 @@ from . import charts, findings, words
 from .facts import STATE_ORDER, STATE_TONE, State, state_label, states
 from .templates import template
 
-_CHECK_WORDS = {"pass": "Passed", "fail": "Failed", "not_verified": "Not verified"}
-_CHECK_TONES = {"pass": "good", "fail": "bad", "not_verified": "warn"}
+CHECK_WORDS = {"pass": "Passed", "fail": "Failed", "not_verified": "Not verified"}
+CHECK_TONES = {"pass": "good", "fail": "bad", "not_verified": "warn"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Row:
     """One table as the page's script needs it, and its HTML."""
 
     id: str
-    state: State
+    state: str
     name: str
     database: str
     search: str
@@ -231,8 +231,8 @@ def _value(text: str | None) -> str:
 
 def _check(check: Check) -> dict[str, str]:
     return {
-        "tone": _CHECK_TONES[check.status],
-        "status": _CHECK_WORDS[check.status],
+        "tone": CHECK_TONES[check.status],
+        "status": CHECK_WORDS[check.status],
         "name": words.name(check.name, 80),
         "subject": words.visible(check.subject, 400),
         "expected": _value(check.expected),
