@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import make_exports
 import pypdf
 import pytest
 from browser import chromium, dom
@@ -22,7 +23,9 @@ from results import (
     HOSTILE,
     SNAPSHOT,
     UNTIL,
+    audit_result,
     check,
+    counting,
     hostile_result,
     large_result,
     mixed_result,
@@ -34,8 +37,9 @@ from results import (
 
 from compactor import report, stored
 from compactor.errors import ConfigError
+from compactor.evidence.audited import Audit
 from compactor.model import Finding, RunResult, to_json
-from compactor.report import answers, document, sheet, snapshots
+from compactor.report import answers, audit_answers, document, sheet, snapshots
 
 TABLES = 10_000
 
@@ -129,22 +133,22 @@ def test_ten_thousand_tables_open_quickly_and_can_be_searched_sorted_and_filtere
     assert out["elements"] < 60_000
 
     everything = sorted(table.table for table in tables)
-    assert out["start"]["range"] == "Tables 1 to 100 of 10,000"
+    assert out["start"]["range"] == "1 to 100 of 10,000"
     assert out["start"]["names"] == everything[:5_000:50], "the failed ones come first"
     assert out["search"]["names"] == ["public.table_7777"]
-    assert out["search"]["shown"] == "1 of 10,000 tables"
+    assert out["search"]["shown"] == "1 of 10,000"
     assert not out["search"]["pager"]
     assert out["nothing"]["names"] == []
     assert out["all"]["names"] == out["every state"]["names"] == out["start"]["names"]
-    assert out["state"]["shown"] == "200 of 10,000 tables"
+    assert out["state"]["shown"] == "200 of 10,000"
     assert out["finding"]["names"] == ["public.table_4243"]
     assert out["any finding"]["shown"] == ""
     assert out["by bytes"]["names"][0] == "public.table_4242"
     assert out["by name"]["names"] == everything[:100]
     assert out["by name, down"]["names"] == everything[:-101:-1]
-    assert out["next"]["range"] == "Tables 101 to 200 of 10,000"
+    assert out["next"]["range"] == "101 to 200 of 10,000"
     assert out["next"]["names"] == everything[-101:-201:-1]
-    assert out["state, sorted"]["shown"] == "800 of 10,000 tables"
+    assert out["state, sorted"]["shown"] == "800 of 10,000"
     assert out["open"] == ["t5000"], "a link unfolds its table, wherever it is"
     assert out["link"]["shown"] == ""
     assert "Digest of the source listing" in out["body"]
@@ -207,7 +211,7 @@ def test_hostile_names_that_the_script_brings_stay_text(tmp_path: Path) -> None:
     guarded, complaints, requests = dom(shown, tmp_path / "guarded")
     assert not complaints
     assert not requests
-    assert "Tables 1 to 100 of 260" in guarded, "the script runs under the page's own policy"
+    assert "1 to 100 of 260" in guarded, "the script runs under the page's own policy"
 
 
 def test_a_picture_of_ten_thousand_tables_can_be_taken(estate: RunResult, tmp_path: Path) -> None:
@@ -536,6 +540,32 @@ def test_report_writes_all_forms_that_are_asked_for(command: Command, tmp_path: 
     valid(json.loads((tmp_path / "e.json").read_text(encoding="utf-8")), "RunReport")
 
 
+def test_every_json_that_a_command_prints_is_as_the_schema_says(
+    command: Command, tmp_path: Path
+) -> None:
+    make_exports.old_export(tmp_path / "source")
+    config = tmp_path / "compactor.toml"
+    config.write_text(
+        f"[source]\nurls = [{json.dumps(str(tmp_path / 'source'))}]\n"
+        f"[lake]\nurl = {json.dumps(str(tmp_path / 'lake'))}\n",
+        encoding="utf-8",
+    )
+    counts = tmp_path / "counts.csv"
+    counts.write_text("database,table,rows,at\nshop,public.flat,1,2026-10-06T03:47:12Z\n")
+    for arguments, name in (
+        (("scan", "--footers"), "Scan"),
+        (("plan",), "Plan"),
+        (("run",), "RunResult"),
+        (("run",), "RunResult"),
+        (("reconcile", "--counts", counts), "Reconciliation"),
+    ):
+        said = command("-c", config, *arguments, "--json")
+        assert said.json, said.err
+        valid(said.json, name)
+    (written,) = (tmp_path / "lake").rglob("report.json")
+    valid(json.loads(written.read_text(encoding="utf-8")), "RunResult")
+
+
 def test_report_prints_the_schema(command: Command) -> None:
     said = command("report", "--schema")
     assert said.code == 0
@@ -552,3 +582,132 @@ def test_the_lock_that_a_page_shows_is_the_one_of_the_csv() -> None:
     result = run_result(table_result())
     assert UNTIL.strftime("%Y-%m-%d %H:%M:%S UTC") in report.html(result)
     assert read(report.tables_csv(result))[0]["locked_until"] == "2033-10-06T03:47:12Z"
+
+
+# --- an audit in the same forms -------------------------------------------------------------------
+
+
+def test_an_audit_has_the_answers_on_its_first_page_in_html_and_pdf() -> None:
+    found = audit_result(3)
+    shown = html_module.unescape(report.audit_html(found))
+    first, *_ = filed = pages(report.audit_pdf(found))
+    asked = audit_answers.audit_answers(found)
+    assert [one.tone for one in asked] == ["bad", "bad", "good", "bad", "idle"]
+    for answer in asked:
+        assert answer.question in first
+        assert answer.text in first
+        assert answer.text in shown
+    assert found.links.sha256
+    assert all(found.links.sha256 in page for page in filed)
+    assert "45 versions with 2.1 MiB never read back" in first
+    whole = " ".join(filed)
+    for check_ in found.checks:
+        assert check_.subject in shown
+        assert check_.subject in whole
+    assert "Coverage of deep checks" in shown
+    assert "Coverage of deep checks" in whole
+    assert "Locked until, per snapshot" in shown
+
+
+def test_an_audit_that_passed_is_green_and_still_says_what_is_not_verified() -> None:
+    found = audit_result()
+    asked = audit_answers.audit_answers(found)
+    assert [one.tone for one in asked] == ["good", "good", "good", "good", "idle"]
+    assert asked[-1].points
+    assert '<span class="badge good">Audit passed</span></h1>' in report.audit_html(found)
+    shallow = audit_result(coverage=None)
+    assert "read them back with --deep" in str(audit_answers.audit_answers(shallow)[-1])
+    assert "Coverage of deep checks" not in report.audit_html(shallow)
+
+
+@pytest.mark.parametrize("status", ["failed", "not_verified"])
+def test_an_audit_that_did_not_pass_is_never_green(status: str) -> None:
+    found = audit_result(1, status=status)
+    assert audit_answers.audit_verdict(found).tone != "good"
+    assert "good" not in {answer.tone for answer in audit_answers.audit_answers(found)[:1]}
+
+
+def test_what_may_not_be_looked_at_is_told_by_its_counting_check() -> None:
+    denied = counting("current", "not_verified", actual="AccessDenied: ListBucketVersions")
+    found = audit_result(status="not_verified", checks=(counting("present"), denied))
+    assert audit_answers.differing(found.checks) == [denied]
+    last = audit_answers.audit_answers(found)[-1]
+    assert (last.tone, "AccessDenied" in str(last.points)) == ("warn", True)
+
+
+def test_ten_thousand_faults_of_an_audit_can_be_searched_and_filtered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = report.audit_html(audit_result(TABLES))
+    script = """
+      const out = {ready: performance.now()}, byId = (id) => document.getElementById(id);
+      const type = (id, value, event) => {
+        byId(id).value = value; byId(id).dispatchEvent(new Event(event));
+        return byId("shown").textContent;
+      };
+      out.start = byId("range").textContent;
+      out.search = type("search", "t07777", "input");
+      type("search", "", "input");
+      out.state = type("filter", "not_verified", "change");
+      out.both = type("kind", "0", "change");
+    """
+    out = driven(shown, script, tmp_path)
+    with capsys.disabled():
+        print(f"\n{TABLES:,} faults: {len(shown) / 1e6:.1f} MB, ready after {out['ready']:.0f} ms")
+    assert out["ready"] < 3_000
+    assert out["start"] == "1 to 100 of 10,000"
+    assert out["search"].startswith("1 of 10,000")
+    assert out["state"].startswith("1,000 of 10,000")
+    assert out["both"].startswith("334 of 10,000")
+
+
+def test_hostile_keys_stay_text_in_an_audit(tmp_path: Path) -> None:
+    bad = [
+        check("fail", name="present", subject=text, expected=text, actual=text, source=text)
+        for text in HOSTILE.values()
+    ]
+    found = audit_result(1, place="".join(HOSTILE.values()), checks=(counting("present"), *bad))
+    shown = report.audit_html(found)
+    document, complaints, requests = dom(shown, tmp_path)
+    assert (complaints, requests) == ("", [])
+    assert "<title>Audit failed - compactor audit</title>" in document
+    assert "<img" not in document
+    assert document.count("<script") == 1
+    whole = " ".join(pages(report.audit_pdf(found)))
+    assert "<script>document.title='owned'</script>" in whole
+    assert "{{ 7*7 }}" in whole
+    for row in read(report.audit_csv(found)):
+        assert not row["subject"].startswith(("=", "+", "-", "@", "\t"))
+
+
+def test_the_same_audit_gives_the_same_forms() -> None:
+    found = audit_result(30)
+    again = Audit.model_validate_json(found.model_dump_json())
+    assert again == found
+    assert report.audit_html(again) == report.audit_html(found)
+    assert report.audit_pdf(again) == report.audit_pdf(found)
+    assert report.audit_csv(again) == report.audit_csv(found)
+    valid(json.loads(to_json(found)), "Audit")
+
+
+def test_report_makes_the_forms_of_an_audit_from_its_json(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "audit.json"
+    file.write_text(to_json(audit_result(5)), encoding="utf-8")
+    names = {"--html": "a.html", "--pdf": "b.pdf", "--csv": "c.csv"}
+    flags = [part for flag, name in names.items() for part in (flag, tmp_path / name)]
+    assert command("report", file, *flags).code == 0
+    assert (tmp_path / "a.html").read_text(encoding="utf-8") == report.audit_html(audit_result(5))
+    assert (tmp_path / "b.pdf").read_bytes() == report.audit_pdf(audit_result(5))
+    rows = read((tmp_path / "c.csv").read_bytes().decode())
+    assert len(rows) == len(audit_result(5).checks)
+    assert command("report", file).out.startswith("AUDIT FAILED")
+    assert command("report", file, "--csv-checks", tmp_path / "d.csv").code == 2
+
+
+def test_snapshots_of_many_links_add_up() -> None:
+    found: dict[Any, stored.Snapshot] = {}
+    for number in range(6):
+        stored.collect(found, [table_result(f"t{number}", 2)])
+    (one,) = found.values()
+    assert (one.snapshots, one.tables, one.objects) == (1, 6, 12)
+    assert one == stored.by_snapshot(table_result(f"t{number}", 2) for number in range(6))[0]

@@ -49,9 +49,9 @@
   function draw() {
     list.replaceChildren(...shown().map(element));
     byId("shown").textContent = fitting.length === rows.length ? ""
-      : `${fitting.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} tables`;
+      : `${fitting.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")}`;
     document.querySelector(".pager").hidden = fitting.length <= PAGE;
-    byId("range").textContent = `Tables ${(first + 1).toLocaleString("en")} to `
+    byId("range").textContent = `${(first + 1).toLocaleString("en")} to `
       + `${Math.min(first + PAGE, fitting.length).toLocaleString("en")} of `
       + fitting.length.toLocaleString("en");
     byId("previous").disabled = first === 0;
