@@ -61,6 +61,8 @@ class AuditOptions:
     within: Period | None = None
     """Locks that end within this time are told."""
     head: Head | None = None
+    first: int = 0
+    """The oldest link that there must be: those before it were removed when their locks ended."""
     keys: Path | None = None
     coverage: Path | None = None
 
@@ -154,7 +156,7 @@ class _Auditor:
     def audit(self, keys: TrustedKeys | None, room: Room, clock: Callable[[], datetime]) -> Audit:
         named = NamedVersions(self.connection, self.store, is_archive=self._is_archive)
         heads = tuple({head for head in (self.options.head, self.file.head) if head is not None})
-        walk = Walk(self.store, keys, heads, self.tally)
+        walk = Walk(self.store, keys, heads, self.tally, self.options.first)
         self._walk(walk, named)
         listing = self._compare_listing(named)
         ends = self._describe(named)
@@ -291,7 +293,7 @@ class _Auditor:
 
     def _describe(self, named: NamedVersions) -> list[tuple[datetime, str]]:
         """Describe all versions; return ends of locks within the window, and whose they are."""
-        self.show.begin(named.objects, named.bytes)
+        self.show.table(self.store.url, "describing", versions=named.objects)
         horizon = later(self.now, self.options.within) if self.options.within else self.now
         ends: list[tuple[datetime, str]] = []
         for batch in named.batches(_BATCH):
@@ -364,6 +366,7 @@ class _Auditor:
 
     def _deep(self, named: NamedVersions, room: Room) -> tuple[Coverage, list[Check]]:
         due = self.file.begin(self.options.sample)
+        self.show.begin(len(named.parts()), named.bytes)
         deep = Deep(self.store, named.parts(), self.file, room, self.show, self.tally)
         counts: Counter[str] = Counter()
 
@@ -382,9 +385,8 @@ class _Auditor:
 
         deep.read(to_read())
         partly = deep.fingerprints(named.members(deep.touched))
-        unread = counts["due"] - counts["before"] - deep.read_objects
-        self.is_denied |= unread > 0
-        if not unread:
+        self.is_denied |= deep.unread > 0
+        if not deep.unread:  # else the next audit goes on with those
             self.file.end()
         checks = [
             check

@@ -125,6 +125,9 @@ def _points(name: str, stats: DateStats | None, snapshot: datetime) -> tuple[int
             points += worth
             said.append(words)
             break
+    if stats is not None and stats.type == "epoch" and not said:
+        points -= 60  # a number of ten digits may be anything
+        said.append("a number that could be a moment, but no name says so")
     if _ABOUT_SOMETHING_ELSE.search(plain):
         points -= 150
         said.append("but that of something else than the row")

@@ -261,6 +261,14 @@ def audit_command(
             metavar="NUMBER:SHA256",
         ),
     ] = None,
+    first: Annotated[
+        int,
+        typer.Option(
+            help="The oldest link there must be, where older ones have ended and were removed.",
+            metavar="NUMBER",
+            min=0,
+        ),
+    ] = 0,
     keys: Annotated[
         Path | None,
         typer.Option(help="Trusted keys; else those of the configuration.", metavar="FILE"),
@@ -302,6 +310,7 @@ def audit_command(
         sample=sample,
         within=audit.parse_within(within) if within else None,
         head=audit.parse_head(head) if head else None,
+        first=first,
         keys=keys,
         coverage=coverage,
     )

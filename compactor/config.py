@@ -233,8 +233,9 @@ class FormatsConfig(_Section):
     csv_delimiter: str = Field(default=",", min_length=1, max_length=1)
     csv_header: Literal["auto", "yes", "no"] = "auto"
     """`auto`: CSV of DMS has none (its own default), any other CSV has one."""
-    csv_null: str = ""
-    """How CSV spells NULL, unquoted."""
+    csv_null: str = "auto"
+    """How CSV spells NULL, unquoted. `auto`: `NULL` in CSV of DMS (CsvNullValue's default), nothing
+    at all elsewhere."""
 
 
 class TableConfig(_Section):
@@ -378,14 +379,16 @@ class Config(_Section):
             value = getattr(own, name)
             return getattr(self.formats, name) if value is None else value
 
-        header = pick("csv_header")
+        header, null_text = pick("csv_header"), pick("csv_null")
+        if null_text == "auto":
+            null_text = "NULL" if system == "dms" else ""
         return FormatOptions(
             view=view,
             item_column=pick("item_column"),
             max_columns=pick("max_columns"),
             delimiter=pick("csv_delimiter"),
             header=system != "dms" if header == "auto" else header == "yes",
-            null_text=pick("csv_null"),
+            null_text=null_text,
             names=own.csv_columns,
             types=own.types,
         )

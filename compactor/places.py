@@ -20,11 +20,9 @@ class Stores:
     sources: tuple[Store, ...]
     lake: Store
     archive: Store | None
-
-    @property
-    def chain(self) -> Store:
-        """Where the evidence chain lies."""
-        return self.archive or self.lake
+    chain: Store
+    """Where the evidence lies: the archive, else the lake. Every run reads links again, so they are
+    written in the bucket's default storage class, whatever that of the data is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +59,16 @@ def open_stores(config: Config) -> Stores:
     many = config.limits.concurrency
     refuse_overlap(config)
     sources = tuple(open_store(url, concurrency=many) for url in config.source.urls)
-    vault = None
+    tables = open_store(config.lake.url, concurrency=many)
+    vault, chain = None, tables
     if config.archive is not None:
         kind = config.archive.storage_class
         vault = open_store(config.archive.url, concurrency=many, storage_class=kind)
         archive.preflight(vault)
-    return Stores(sources, open_store(config.lake.url, concurrency=many), vault)
+        chain = vault
+        if config.evidence is not None:
+            chain = open_store(config.archive.url, concurrency=many)
+    return Stores(sources, tables, vault, chain)
 
 
 def open_inventories(config: Config, now: datetime) -> Inventories:

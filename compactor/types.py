@@ -400,9 +400,7 @@ def day(rule: Rule | None, grain: Grain, timezone: str) -> exp.Expression:
     if (number := _number(rule)) is not None:
         typed, zoned = _moment(number), True
     elif rule.target == "VARCHAR":
-        # TRY_CAST reads `0044-03-15 01:00:00 BC` as a year of our era
-        parsed = _to(_source(rule), "TIMESTAMPTZ" if zoned else "TIMESTAMP", attempt=True)
-        typed = exp.Case().when(exp.not_(_call("suffix", _source(rule), "BC")), parsed)
+        typed = _moment_of_text(_source(rule), timezone, zoned=zoned)
     else:
         typed = exp.column(rule.scratch_name)
     if zoned and timezone != "UTC":
@@ -412,6 +410,23 @@ def day(rule: Rule | None, grain: Grain, timezone: str) -> exp.Expression:
         truncated = _call("date_trunc", grain, date)
         date = exp.TryCast(this=truncated, to=exp.DataType.build("DATE", dialect="duckdb"))
     return exp.Case().when(_in_years(date, "DATE"), date.copy())
+
+
+_WITH_OFFSET = r":\d{2}(?:[.,]\d+)?\s?(?:Z|z|[+-]\d{2}(?::?\d{2})?)$"
+
+
+def _moment_of_text(text: exp.Expression, timezone: str, *, zoned: bool) -> exp.Expression:
+    """Return when a text says it was: a TIMESTAMPTZ if `zoned`, else a TIMESTAMP in its own zone,
+    or in `timezone` where it has an offset (`2026-10-06T23:30:00-05:00`)."""
+    # TRY_CAST reads `0044-03-15 01:00:00 BC` as a year of our era
+    is_ours = exp.not_(_call("suffix", text.copy(), "BC"))
+    instant = _to(text.copy(), "TIMESTAMPTZ", attempt=True)
+    if zoned:
+        return exp.Case().when(is_ours, instant)
+    at_zone = exp.AtTimeZone(this=exp.paren(instant), zone=exp.Literal.string(timezone))
+    with_offset = _call("regexp_matches", text.copy(), _WITH_OFFSET)
+    plain = _to(text.copy(), "TIMESTAMP", attempt=True)
+    return exp.Case().when(is_ours, exp.Case().when(with_offset, at_zone).else_(plain))
 
 
 def _number(rule: Rule) -> exp.Expression | None:

@@ -122,7 +122,8 @@ class Work:
             is_open = own.action in ("compact", "decide")
             if is_open or self._finisher.was_covered(own):
                 store = self._ledger.stores.sources[own.source]
-                suspects.append(Suspect(member, store, self._objects.get(member.table_no, [])))
+                wanted = self._objects.get(member.table_no, [])
+                suspects.append(Suspect(member, store, wanted, own.format))
                 is_any_open |= is_open
         return suspects if is_any_open else []
 

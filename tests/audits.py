@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -130,6 +130,3 @@ def data_version(place: Place) -> tuple[str, str]:
         for key, (version,) in place.versions().items()
         if key.endswith(".parquet") and "/_evidence/" not in key
     )
-
-
-Tamper = Callable[[Folder], None]

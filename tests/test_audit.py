@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import boto3
 import jsonschema
 import pytest
-from audits import NOW, Folder, archive, check, data_version, faults, look, make_folder, name_it
+from audits import NOW, Folder, archive, check, data_version, faults, look, make_folder
 from botocore.exceptions import ClientError
 from commands import Command
 from s3_line import RETAIN, SNAPSHOT, Place
@@ -22,7 +22,8 @@ from compactor.errors import ConfigError
 from compactor.evidence.coverage import due_day, parse_sample
 from compactor.evidence.inspect import Named, inspect
 from compactor.evidence.schedule import scheduled
-from compactor.store.interface import Object
+from compactor.store import s3_versions
+from compactor.store.interface import Object, Version
 
 KINDS = [
     "chain",
@@ -161,6 +162,37 @@ def test_a_version_that_may_not_be_described_is_named_and_not_green(place: Place
     (told,) = faults(found)["present"]
     assert told.status == "not_verified"
     assert told.subject.startswith(key.removeprefix("tables/"))
+
+
+def test_a_lock_that_may_not_be_read_is_not_called_missing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 leaves the lock out of a description for who may not read it, and answers 200."""
+    archive(place)
+    key, _ = data_version(place)
+    seen = s3_versions._object
+
+    def without_lock(item: Version, headers: Mapping[str, str]) -> Object:
+        found = seen(item, headers)
+        if item.key != key.removeprefix("tables/"):
+            return found
+        return replace(found, lock_mode=None, retain_until=None, legal_hold=False)
+
+    monkeypatch.setattr(s3_versions, "_object", without_lock)
+    place.proxy.inject("deny", method="GET", key=f"{place.vault}/{key}")
+
+    hidden = look(place.config)
+    missing = look(place.config)
+
+    assert (hidden.status, hidden.exit_code) == ("not_verified", 4)
+    (told,) = faults(hidden)["lock"]
+    assert (told.status, told.expected) == (
+        "not_verified",
+        "GOVERNANCE until 2056-10-06T03:47:12Z",
+    )
+    # where it may be read, and there is none, that is a fault
+    assert (missing.status, missing.exit_code) == ("failed", 5)
+    assert [one.actual for one in faults(missing)["lock"]] == ["no lock"]
 
 
 def test_a_listing_of_versions_that_is_denied_is_not_green(place: Place) -> None:
@@ -478,6 +510,3 @@ def test_no_checks_and_checks_that_are_not_verified_are_never_passed() -> None:
     assert audit.verdict([passed, one("signature", "not_verified")], is_denied=False)[1] == 6
     assert audit.verdict([one("chain", "fail"), one("size", "fail")], is_denied=True)[1] == 6
     assert audit.verdict([passed, one("size", "fail")], is_denied=True) == ("failed", 5)
-
-
-_ = Callable, name_it

@@ -19,7 +19,7 @@ from compactor.config import load_config
 from compactor.errors import CompactorError, SignatureError, StoreError, VerificationFailed
 
 GOLDEN = Path(__file__).parent / "golden"
-COMMANDS = ("scan", "plan", "run", "reconcile", "report", "init", "demo")
+COMMANDS = ("scan", "plan", "run", "reconcile", "audit", "report", "init", "demo")
 SECRET = "SECRET-VALUE-OF-A-ROW"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -156,3 +158,65 @@ def test_exports_in_s3_are_taken_as_those_in_a_folder(
     checks = [check for table in done.result.tables for check in table.checks]
     assert checks
     assert {check.status for check in checks} == {"pass"}
+
+
+@pytest.mark.skipif(
+    not os.environ.get("COMPACTOR_SAMPLES"),
+    reason="COMPACTOR_SAMPLES does not name a folder of real exports",
+)
+def test_real_exports_go_through_the_whole_line_fully_verified(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    shutil.copytree(
+        Path(os.environ["COMPACTOR_SAMPLES"]) / "dynamodb_ddb-pitr", line.source, dirs_exist_ok=True
+    )
+
+    done = line.run()
+
+    assert done.exit_code == 0
+    found = {(table.database, table.table): [] for table in done.result.tables}
+    for table in done.result.tables:
+        assert {check.status for check in table.checks} == {"pass"}
+        found[table.database, table.table].append(table.output_rows)
+    assert found == {("dynamodb", "test"): [3], ("dynamodb_changes", "test"): [6, 5]}
+    assert line.run().result.status == "nothing_to_do"
+
+
+@pytest.mark.parametrize(
+    ("attribute", "values"),
+    [
+        ("created_at", [{"S": "2026-10-01T23:30:00-05:00"}, {"S": "2026-10-03T00:00:00Z"}]),
+        ("created_at", [{"N": "1790914500"}, {"N": "1790985600"}]),
+        ("createdAt", [{"N": "1790914500123"}, {"N": "1790985600000"}]),
+    ],
+)
+def test_items_are_partitioned_by_a_recognised_time_attribute(
+    line: Line, attribute: str, values: list[dict[str, str]]
+) -> None:
+    rows = [
+        {"id": {"S": f"i{no}"}, "n": {"N": "1234567890"}, attribute: values[no % 2]}
+        for no in range(6)
+    ]
+    DynamoDbExport(table="orders", moment=T0).write(line.source, [rows])
+
+    done = line.run(compact={"grain": "day"})
+
+    (table,) = done.result.tables
+    assert table.partition_column == attribute
+    assert {part.value: part.rows for part in table.partitions} == {
+        "2026-10-02": 3,
+        "2026-10-03": 3,
+    }
+
+
+def test_items_without_a_time_of_their_own_are_one_partition_of_the_exports_moment(
+    line: Line,
+) -> None:
+    rows = [{"id": {"S": f"i{no}"}, "n": {"N": "1234567890"}} for no in range(6)]
+    DynamoDbExport(table="orders", moment=T0).write(line.source, [rows])
+
+    done = line.run(compact={"grain": "day"})
+
+    (table,) = done.result.tables
+    assert (table.partition_column, table.grain) == (None, "none")
+    (path,) = line.files(table)
+    assert "snapshot=20261006T030000Z" in str(path)

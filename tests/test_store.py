@@ -35,7 +35,7 @@ from compactor.errors import (
     NotFound,
     StoreError,
 )
-from compactor.store import Store, open_store, s3_bulk, s3_list
+from compactor.store import Store, open_store, s3_bulk, s3_list, s3_versions
 from compactor.store.interface import (
     LISTING_SCHEMA,
     VERSIONS_SCHEMA,
@@ -399,6 +399,22 @@ def test_many_objects_are_described_as_one_by_one(store: Store) -> None:
     for index, described in found.items():
         assert described == store.stat(asked[index].key)
         assert described.sha256 == digest(ODD_KEYS[index].encode())
+
+
+def test_descriptions_of_many_do_not_need_boto3_unless_something_is_wrong(
+    s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signature that the server refuses would be hidden by asking once more."""
+    store = S3Store(s3_url, concurrency=8, patience=PATIENT)
+    names = [name for name in ODD_KEYS if not s3_bulk.is_awkward(name)]
+    assert len(names) > 5
+    for name in names:
+        put(store, name)
+    monkeypatch.setattr(s3_versions, "describe", None)
+
+    found = dict(store.stats([Version(name, None) for name in names]))
+
+    assert [found[index].key for index in range(len(names))] == names
 
 
 def test_all_versions_and_delete_markers_are_listed_and_described(

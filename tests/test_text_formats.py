@@ -342,8 +342,8 @@ def test_malformed_csv_is_told_with_its_line(
     folder: Path, content: bytes, line: int, what: str, before: int
 ) -> None:
     head, _, rest = content.partition(b"\n")
-    many = before // 10 if line > 1 else 0
-    filler = (b",".join([b"x"] * (head.count(b",") + 1)) + b"\n") * many
+    many = before // 1000 if line > 1 else 0
+    filler = (b",".join([b"x" * 1000] * (head.count(b",") + 1)) + b"\n") * many
     line = line + many
     said = refused(CSV, folder, head + b"\n" + filler + rest)
     assert said.startswith(f"line {line}: {what}")
@@ -582,11 +582,11 @@ MALFORMED_JSON = [
 
 
 @pytest.mark.parametrize(("line", "what"), MALFORMED_JSON)
-@pytest.mark.parametrize("before", [1, BLOCK_BYTES // 10], ids=["alone", "after_a_block"])
+@pytest.mark.parametrize("before", [1, BLOCK_BYTES // 1000], ids=["alone", "after_a_block"])
 def test_malformed_json_is_told_with_its_line(
     folder: Path, line: bytes, what: str, before: int
 ) -> None:
-    filler = b'{"a":"x"}\n' * before + b"\n\r\n"
+    filler = b'{"a":"%b"}\n' % (b"x" * 1000) * before + b"\n\r\n"
     said = refused(JSON, folder, filler + line + b"\n{}\n")
     assert said.startswith(f"line {before + 3}: {what}")
 

@@ -188,6 +188,19 @@ def test_an_instant_is_filed_under_the_day_of_the_configured_zone() -> None:
     assert days(plain, "day", "Europe/Berlin", ["2024-03-05 23:30:00"]) == [date(2024, 3, 5)]
 
 
+def test_a_text_is_filed_under_its_own_day_unless_it_has_an_offset() -> None:
+    rule = chosen("VARCHAR", "")
+    values: list[str | None] = [
+        *("2024-03-05T23:30:00-05:00", "2024-03-05T23:30:00Z", "2024-03-05 00:10:00.5+01"),
+        *("2024-03-05T23:30:00", "2024-03-05", "2024-03", "0044-03-15 01:00:00 BC", None),
+    ]
+    plain = [date(2024, 3, 5), date(2024, 3, 5), None, None, None]
+    utc = [date(2024, 3, 6), date(2024, 3, 5), date(2024, 3, 4)]
+    berlin = [date(2024, 3, 6), date(2024, 3, 6), date(2024, 3, 5)]
+    assert days(rule, "day", "UTC", values) == [*utc, *plain]
+    assert days(rule, "day", "Europe/Berlin", values) == [*berlin, *plain]
+
+
 _MOMENT = 1_709_681_400  # 2024-03-05 23:30:00 UTC
 
 

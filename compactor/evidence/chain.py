@@ -7,7 +7,8 @@ IO:  the store, below `_evidence/chain/`.
 A link is written create-only (If-None-Match): of two runs that append at once, one gets the number,
 the other finds it taken, reads the new head and takes the next number. Nothing else is relied on:
 
-1. the listing has no gap, and the head has one version;
+1. the listing has no gap (the oldest links may be gone once their locks have ended), and the head
+   has one version;
 2. the head verifies, and so does what it says of the link before it;
 3. the next number has no version, not even one that a delete marker hides;
 4. after the write it has exactly one: a store that ignores the condition is found out.
@@ -141,6 +142,13 @@ def verify_link(link: Link, previous: Link | None, keys: TrustedKeys) -> Stateme
     return said
 
 
+class Head(NamedTuple):
+    link: Link
+    said: Statement
+    first: int
+    """Number of the oldest link that is there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Appended:
     link: Link
@@ -161,7 +169,7 @@ class Chain:
         self._keys = keys
         self._clock = clock
 
-    def head(self) -> tuple[Link, Statement] | None:
+    def head(self) -> Head | None:
         """Return the last link, verified with the one before it; None where there is no link.
 
         Raises: EvidenceError if the chain cannot be continued.
@@ -169,18 +177,32 @@ class Chain:
         found = numbers(self._store)
         if not found:
             return None
-        missing = sorted(set(range(found[-1])) - set(found))
+        head = read_link(self._store, found[-1])
+        self._has_no_gap(found, keeps_versions=head.version_id is not None)
+        self._has_one_version(head.number)
+        before = read_link(self._store, head.number - 1) if len(found) > 1 else None
+        if before is None and head.number:
+            raise EvidenceError(
+                f"link {head.number} of {self._store.url}{CHAIN} is the only one left: expected "
+                f"link {head.number - 1} before it",
+                key=link_key(head.number - 1),
+            )
+        return Head(head, verify_link(head, before, self._keys), found[0])
+
+    def _has_no_gap(self, found: list[int], *, keeps_versions: bool) -> None:
+        """Raise unless the numbers follow each other. Where locks end, the oldest links may be
+        gone, but not hidden by delete markers."""
+        first = found[0] if keeps_versions else 0
+        missing = sorted(set(range(first, found[-1])) - set(found))
+        if not missing and first and self._store.versions(link_key(first - 1)):
+            missing = [first - 1]
         if missing:
             raise EvidenceError(
-                f"the chain {self._store.url}{CHAIN} has a gap: expected links 0 to {found[-1]}, "
-                f"{len(missing)} are missing, the first is {missing[0]}",
+                f"the chain {self._store.url}{CHAIN} has a gap: expected links {first} to "
+                f"{found[-1]}, {len(missing)} are missing, the first is {missing[0]}",
                 key=link_key(missing[0]),
                 hint="nothing is appended to a broken chain: find out who removed or hid it",
             )
-        head = read_link(self._store, found[-1])
-        self._has_one_version(head.number)
-        before = read_link(self._store, head.number - 1) if head.number else None
-        return head, verify_link(head, before, self._keys)
 
     def append(
         self, draft: Statement, *, known: int = -1, retention: Retention | None = None
@@ -195,17 +217,18 @@ class Chain:
         """
         for attempt in range(_ATTEMPTS):
             head = self.head()
-            there = self._find(draft, known, head[0].number) if head else None
-            if there is not None:
-                return there
-            known = head[0].number if head else -1
+            if head is not None:
+                there = self._find(draft, max(known + 1, head.first), head.link.number)
+                if there is not None:
+                    return there
+            known = head.link.number if head else -1
             number = known + 1
             if not self._is_free(number):
                 continue
             statement = placed(draft, *self._place(head))
             body = sign(self._key, to_bytes(statement), PAYLOAD_TYPE)
             link = Link(number, link_key(number), body, None)
-            verify_link(link, head[0] if head else None, self._keys)
+            verify_link(link, head.link if head else None, self._keys)
             try:
                 stored = self._store.put(
                     link.key,
@@ -226,17 +249,17 @@ class Chain:
             hint="run again; the next run appends what is missing",
         )
 
-    def _place(self, head: tuple[Link, Statement] | None) -> tuple[Predecessor, datetime]:
+    def _place(self, head: Head | None) -> tuple[Predecessor, datetime]:
         if head is None:
             return Predecessor(number=-1, envelope_sha256=NO_PREDECESSOR), self._clock()
-        link, said = head
-        before = Predecessor(number=link.number, envelope_sha256=link.sha256)
-        return before, max(self._clock(), said.predicate.at)  # clocks differ, the order does not
+        before = Predecessor(number=head.link.number, envelope_sha256=head.link.sha256)
+        # clocks differ, the order does not
+        return before, max(self._clock(), head.said.predicate.at)
 
-    def _find(self, draft: Statement, known: int, last: int) -> Appended | None:
-        """Look for a link about the same act, from the last one back to what is known."""
+    def _find(self, draft: Statement, first: int, last: int) -> Appended | None:
+        """Look for a link about the same act, from the last one back to the first to look at."""
         wanted = draft.predicate
-        for number in range(last, known, -1):
+        for number in range(last, first - 1, -1):
             link = read_link(self._store, number)
             found, envelope = parse(link.body, f"link {number} ({link.key})")
             predicate = found.predicate

@@ -23,7 +23,7 @@ import duckdb
 from sqlglot import exp
 
 from .. import types
-from ..errors import NotFound
+from ..errors import Changed, NotFound
 from ..model import CheckStatus
 from ..progress import Progress
 from ..scratch import Room, file_sha256
@@ -68,6 +68,8 @@ class Deep:
     tally: Tally
     read_objects: int = 0
     read_bytes: int = 0
+    unread: int = 0
+    """Objects that are there and could not be read."""
     touched: set[int] = field(default_factory=set)
     """Partitions of which an object was read."""
 
@@ -90,36 +92,62 @@ class Deep:
             )
             for item in batch
         ]
+        good: dict[Columns, list[tuple[Named, Path]]] = {}
         with ThreadPoolExecutor(2, thread_name_prefix="digest") as pool:
             for item, fetched, digest in pool.map(
                 lambda one: (batch[one.index], one, _digest(one)), self.store.fetch(wanted, place)
             ):
-                self._one(item, fetched, digest)
+                path = self._digested(item, fetched, digest)
+                if path is None:
+                    continue
+                if item.part is None:
+                    self._note(item, is_good=True, sums=None)
+                else:
+                    columns = self.parts[item.part].columns
+                    good.setdefault(columns, []).append((item, path))
+        for columns, some in good.items():
+            self._counted(columns, some)
 
-    def _one(self, item: Named, fetched: Fetched, digest: str | None) -> None:
+    def _digested(self, item: Named, fetched: Fetched, digest: str | None) -> Path | None:
+        """Compare a digest; return where the bytes are, if they are those that were signed."""
         source = f"link {item.link}; the bytes of this version"
         if fetched.path is None or digest is None:
-            gone = isinstance(fetched.error, NotFound)
-            status: CheckStatus = "fail" if gone else "not_verified"
+            is_other = isinstance(fetched.error, NotFound | Changed)
+            status: CheckStatus = "fail" if is_other else "not_verified"
+            self.unread += status == "not_verified"
             told = str(fetched.error).splitlines()[0]
-            verdict = Verdict("bytes_sha256", status, item.sha256, told)
-            self.tally.add(verdict, item.name, source)
-            return
+            self.tally.add(Verdict("bytes_sha256", status, item.sha256, told), item.name, source)
+            return None
         self.read_objects += 1
         self.read_bytes += item.size_bytes or 0
         self.show.advance(item.size_bytes or 0)
         is_good = digest == item.sha256
         verdict = Verdict("bytes_sha256", "pass" if is_good else "fail", item.sha256, digest)
         self.tally.add(verdict, item.name, source)
-        sums = None
-        if is_good and item.part is not None:
+        if not is_good:
+            self._note(item, is_good=False, sums=None)
+            return None
+        return fetched.path
+
+    def _counted(self, columns: Columns, some: Sequence[tuple[Named, Path]]) -> None:
+        """Count the rows of files with the same columns by both engines."""
+        paths = [path for _, path in some]
+        by_duckdb = _hashed(paths, columns, self.room)
+        by_polars = _counts(paths, columns, sum(item.rows or 0 for item, _ in some))
+        for item, path in some:
+            assert item.part is not None
             self.touched.add(item.part)
-            rows, sums = self._count(item, fetched.path)
+            hashed = by_duckdb.get(str(path))
+            rows, sums = hashed if hashed is not None else (None, None)
+            second = item.rows if by_polars is None else by_polars[path]
+            is_good = rows == second == item.rows
             expected = str(item.rows)
-            actual = expected if rows == (item.rows, item.rows) else f"{rows[0]} and {rows[1]}"
-            is_good = actual == expected
+            actual = expected if is_good else f"{rows} by DuckDB, {second} by Polars"
             verdict = Verdict("rows", "pass" if is_good else "fail", expected, actual)
-            self.tally.add(verdict, item.name, source)
+            self.tally.add(verdict, item.name, f"link {item.link}; the bytes of this version")
+            self._note(item, is_good=is_good, sums=sums)
+
+    def _note(self, item: Named, *, is_good: bool, sums: Sums | None) -> None:
         self.file.note_read(
             item.key,
             item.version_id,
@@ -128,29 +156,6 @@ class Deep:
             sums=None if sums is None else "{:x}-{:x}".format(*sums),
             engine=None if sums is None else ENGINE,
         )
-        if not fetched.path.is_relative_to(self.room.folder):
-            return  # a local store gives its own file
-        fetched.path.unlink()
-
-    def _count(self, item: Named, path: Path) -> tuple[tuple[int | None, int | None], Sums | None]:
-        """Count rows by DuckDB and by Polars, and hash them; None where it cannot be read."""
-        import polars as pl
-
-        assert item.part is not None
-        columns = self.parts[item.part].columns
-        by_duckdb, sums, by_polars = None, None, None
-        try:
-            by_duckdb, sums = _hashed(path, columns, self.room)
-        except duckdb.OutOfMemoryException:
-            raise
-        except duckdb.Error:
-            by_duckdb = None  # the check says that there is no count
-        profiled = [Profiled(no=no, name=n, type_name=t) for no, (n, t) in enumerate(columns)]
-        try:
-            by_polars, _ = scan_written([path], profiled)
-        except pl.exceptions.PolarsError:
-            by_polars = None
-        return (by_duckdb, by_polars), sums
 
     def fingerprints(self, members: Mapping[int, Sequence[Named]]) -> int:
         """Compare partitions of which all objects have been read; return how many were not.
@@ -185,24 +190,72 @@ def _added(texts: Sequence[str]) -> str:
     return "{:x}-{:x}".format(*(sum(int(pair[place], 16) for pair in pairs) for place in (0, 1)))
 
 
-def _hashed(path: Path, columns: Columns, room: Room) -> tuple[int, Sums]:
+def _hashed(paths: Sequence[Path], columns: Columns, room: Room) -> dict[str, tuple[int, Sums]]:
+    """Return rows and fingerprint of each file; without those that DuckDB cannot read."""
     names = [f"c{no}" for no in range(len(columns))]
     staged = exp.Anonymous(this="staged", expressions=[exp.Placeholder(this="files")])
     named = exp.select(
         *[
             exp.alias_(exp.column(column, quoted=True), name)
             for name, (column, _) in zip(names, columns, strict=True)
-        ]
+        ],
+        exp.column("compactor source file", quoted=True).as_("file_name"),
     ).from_(staged)
     first, second = types.row_hashes(names)
-    select = exp.select(
-        exp.Count(this=exp.Star()), exp.Sum(this=first), exp.Sum(this=second)
-    ).from_(named.subquery("named"))
+    select = (
+        exp.select(
+            exp.column("file_name"),
+            exp.Count(this=exp.Star()),
+            exp.Sum(this=first),
+            exp.Sum(this=second),
+        )
+        .from_(named.subquery("named"))
+        .group_by("file_name")
+    )
+    # a file without rows is in no group
+    found: dict[str, tuple[int, Sums]] = {}
     with workspace(room.folder, room.memory_bytes) as connection:
         connection.execute(query("compact/staged"))
-        row = connection.execute(select.sql(dialect="duckdb"), {"files": [str(path)]}).fetchone()
-    assert row is not None
-    return int(row[0]), (int(row[1] or 0), int(row[2] or 0))
+        sql = select.sql(dialect="duckdb")
+
+        def read(some: Sequence[Path]) -> None:
+            files = [str(path) for path in some]
+            rows = connection.execute(sql, {"files": files}).fetchall()
+            found.update(dict.fromkeys(files, (0, (0, 0))))
+            found.update((name, (int(n), (int(one), int(two)))) for name, n, one, two in rows)
+
+        try:
+            read(paths)
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error:
+            for path in paths:  # which one is it?
+                try:
+                    read([path])
+                except duckdb.OutOfMemoryException:
+                    raise
+                except duckdb.Error:
+                    continue  # it has no count, which its check says
+    return found
+
+
+def _counts(
+    paths: Sequence[Path], columns: Columns, expected: int
+) -> dict[Path, int | None] | None:
+    """Count rows by Polars: None where all together are as expected, else each by itself."""
+    import polars as pl
+
+    profiled = [Profiled(no=no, name=n, type_name=t) for no, (n, t) in enumerate(columns)]
+
+    def count(some: Sequence[Path]) -> int | None:
+        try:
+            return scan_written(some, profiled)[0]
+        except pl.exceptions.PolarsError:
+            return None
+
+    if count(paths) == expected:
+        return None
+    return {path: count([path]) for path in paths}
 
 
 def _batches(items: Iterator[Named], room_bytes: int) -> Iterator[list[Named]]:

@@ -215,7 +215,8 @@ def _protection(item: Named, found: Object, policy: ArchiveConfig) -> Iterator[V
         "on" if wants_hold else "off",
         "on" if found.legal_hold else "off",
     )
-    yield _equal("storage_class", policy.storage_class, found.storage_class or "STANDARD")
+    if item.snapshot is not None:  # evidence stays where it can be read at once
+        yield _equal("storage_class", policy.storage_class, found.storage_class or "STANDARD")
 
 
 def lock_text(mode: str | None, until: datetime | None) -> str:

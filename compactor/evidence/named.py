@@ -52,7 +52,7 @@ class NamedVersions:
         self._is_archive = is_archive
         self._waiting: list[tuple[Any, ...]] = []
         self._parts: dict[int, PartFacts] = {}
-        self._stamps: dict[str, int] = {}
+        self._stamps: dict[str, tuple[int, datetime | None]] = {}
         self.objects = 0
         self.bytes = 0
         connection.execute(query("audit/make_named"))
@@ -76,7 +76,7 @@ class NamedVersions:
                 part=None,
             )
         )
-        self._stamps[timestamp_key(link.number)] = link.number
+        self._stamps[timestamp_key(link.number)] = (link.number, until)
         if said is None:
             return
         first = len(self._parts)
@@ -130,6 +130,7 @@ class NamedVersions:
             if row["key"] in self._stamps and not row["is_delete_marker"]:
                 found.setdefault(row["key"], row)
         for key, row in found.items():
+            number, until = self._stamps[key]
             self._add(
                 Named(
                     key=key,
@@ -137,10 +138,10 @@ class NamedVersions:
                     size_bytes=row["size_bytes"],
                     sha256=None,
                     lock_mode=None,
-                    retain_until=None,
+                    retain_until=until,
                     legal_hold=False,
                     rows=None,
-                    link=self._stamps[key],
+                    link=number,
                     snapshot=None,
                     part=None,
                 )

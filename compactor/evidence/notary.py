@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from .. import lake
-from ..archive import UNKNOWN_DIGEST
-from ..config import Config
+from ..archive import UNKNOWN_DIGEST, retain_until
+from ..config import Config, parse_retain
 from ..errors import ConfigError, EvidenceError, SignatureError, StoreError
 from ..model import Check, CheckStatus, LinkRef, ManifestRef, RunResult, to_json, utc_text
 from ..places import Sources, Stores, chain_url
@@ -129,16 +129,20 @@ class Notary:
         }
 
     def _retention(self, manifest: RunResult) -> Retention | None:
-        """Return the lock of what is written about a run: the longest of what it has locked."""
+        """Return the lock of what is written about a run: the longest of what it has locked.
+
+        A run that has only found duplicates has locked nothing: then as its tables would be.
+        """
         archive = self._config.archive
         if archive is None:
             return None
         until = [item.retain_until for item in stored(manifest) if item.retain_until]
         if not until:
-            raise EvidenceError(
-                f"run {manifest.run_id} has locked nothing, so there is no lock for its evidence"
-            )
-        return Retention(mode=archive.mode, until=max(until), legal_hold=archive.legal_hold)
+            period = parse_retain(archive.retain)
+            until = [retain_until(table.snapshot, period) for table in manifest.tables]
+        # S3 refuses a lock that is over, which only that of a very late link can be
+        least = self._clock().replace(microsecond=0) + timedelta(days=1)
+        return Retention(mode=archive.mode, until=max(*until, least), legal_hold=archive.legal_hold)
 
     def _put_document(self, key: str, body: bytes) -> None:
         self._stores.lake.put(key, body, sha256=hashlib.sha256(body).hexdigest())

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from ..archive import retain_until
 from ..config import Period, parse_period
@@ -55,7 +56,7 @@ def scheduled(expect: Mapping[str, str], found: Snapshots, now: datetime) -> Ite
 def _missing(moments: Sequence[datetime], period: str, now: datetime) -> Iterator[datetime]:
     """Yield about when a snapshot is missing, between two snapshots and after the last."""
     told = 0
-    for last, following in zip(moments, [*moments[1:], now], strict=True):
+    for last, following in pairwise([*moments, now]):
         slack = (_later(last, period, 1) - last) / 2
         for times in range(1, _MOST):
             moment = _later(last, period, times)

@@ -47,6 +47,8 @@ class Walk:
     keys: TrustedKeys | None
     heads: tuple[Head, ...]
     tally: Tally = field(default_factory=Tally)
+    first: int = 0
+    """Number of the oldest link that must be there; nothing tells what was before it."""
     links: Links = field(default_factory=lambda: Links(count=0))
 
     @property
@@ -61,21 +63,22 @@ class Walk:
         """Yield each link, and what it says where that can be read."""
         previous: Link | None = None
         before: Statement | None = None
-        wanted = 0
+        wanted = self.first
         seen: dict[int, str] = {}
         remembered = {head.number for head in self.heads}
         for link in read_links(self.store):
             for number in range(wanted, link.number):
                 self._tell("chain", "fail", number, "a link of this number", "not there")
-            is_after_gap = link.number > wanted
+            # a gap has been told; and before the oldest link that must be there, anything was
+            is_adjacent = previous is not None and link.number == previous.number + 1
             said = self._read(link)
             if said is not None:
-                self._judge(link, said, None if is_after_gap else previous, is_after_gap)
+                self._judge(link, said, previous, is_judged=is_adjacent or link.number == 0)
                 self._in_order(link, said, before)
                 before = said
             if link.number in remembered:
                 seen[link.number] = link.sha256
-            previous, wanted = link, link.number + 1
+            previous, wanted = link, max(wanted, link.number + 1)
             self.links = Links(
                 count=self.links.count + 1,
                 last=link.number,
@@ -85,7 +88,7 @@ class Walk:
             yield link, said
         self._compare_heads(seen)
         if not self.links.count:
-            self._tell("chain", "fail", 0, "a first link", "no link at all")
+            self._tell("chain", "fail", self.first, "a first link", "no link at all")
 
     def _read(self, link: Link) -> Statement | None:
         where = f"link {link.number}"
@@ -107,15 +110,17 @@ class Walk:
         return said
 
     def _judge(
-        self, link: Link, said: Statement, previous: Link | None, is_after_gap: bool
+        self, link: Link, said: Statement, previous: Link | None, *, is_judged: bool
     ) -> None:
         named = said.predicate.predecessor
         if said.predicate.number != link.number:
             told = f"number {said.predicate.number}: copied from another place"
             self._tell("chain", "fail", link.number, f"number {link.number} in it", told)
             return
-        if is_after_gap:
-            return  # the gap has been told
+        if not is_judged:
+            if link.number == self.first:
+                self._tell("chain", "pass", link.number, None, None)
+            return
         expected = (previous.number, previous.sha256) if previous else (-1, NO_PREDECESSOR)
         if (named.number, named.envelope_sha256) == expected:
             self._tell("chain", "pass", link.number, None, None)

@@ -221,10 +221,10 @@ def _extra(
     before, after = [], []
     if changes:
         before = [
-            Field(name=free("write_time"), kind="write_time"),
+            Field(name=free("write_time"), kind="time"),
             Field(name=free("event"), kind="event"),
         ]
-        after = [Field(name=free("old_image"), kind="old_image")]
+        after = [Field(name=free("old_image"), kind="old")]
     after.append(Field(name=free("null_attributes"), kind="nulls"))
     if options.item_column:
         after.append(Field(name=free(options.item_column), kind=text))
@@ -290,9 +290,9 @@ def _extra_value(field: Field, root: str, view: str, at: At) -> exp.Expression |
         case "nulls":
             paths = (_text(f"$.{root}"), _text(f"$.{root}.*"))
             return _call("dynamodb_nulls", exp.column("json"), *paths)
-        case "old_image":
+        case "old":
             return at("/OldImage")
-        case "write_time":
+        case "time":
             micros = exp.cast(at("/Metadata/WriteTimestampMicros/N"), "BIGINT", dialect="duckdb")
             return _call("make_timestamp", micros)
         case "event":

@@ -25,8 +25,8 @@ import pyarrow.json as pj
 from . import json_text
 from .interface import Field, Fields
 
-MOST_LEFT_OUT = 500
-"""Attributes without a column, of which only the NULLs are read. More make wide tables of them."""
+MOST_ATTRIBUTES = 250
+"""Arrow's effort grows with the square of their number: from 400 on Python is faster."""
 
 _TEXTS = pa.list_(pa.string())
 _DELIVERED: dict[str, pa.DataType] = {
@@ -61,12 +61,14 @@ def reader(fields: Fields) -> Read | None:
     """Return the function that reads lines of full exports, none of them empty; None if some column
     needs another way."""
     kinds = {field.kind for field in fields.fields}
-    if not kinds <= _DELIVERED.keys() | _OWN or len(fields.left_out) > MOST_LEFT_OUT:
+    if not kinds <= _DELIVERED.keys() | _OWN:
         return None
     attributes = [field for field in fields.fields if field.kind in _DELIVERED]
     members = [(field.name, _typed(field.kind)) for field in attributes]
     if "nulls" in kinds:
         members += [(name, _typed("NULL")) for name in fields.left_out]
+    if len(members) > MOST_ATTRIBUTES:
+        return None
     schema = pa.schema([("Item", pa.struct(members)), ("Ion", pa.string())])
     # where something is passed over, values with two descriptors are, too: the survey refuses those
     unknown = "ignore" if fields.left_out or kinds & _JSON_TEXT else "error"

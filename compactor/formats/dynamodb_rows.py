@@ -31,7 +31,8 @@ MAX_LINE_BYTES = 16 << 20
 """Longest line that is read for certain. An item has at most 400 KB, of which JSON can make three
 megabytes (`{"NULL":true},` counts as two bytes), and a change holds two of them. DuckDB takes twice
 this size as a buffer for each thread."""
-BATCH_BYTES, BATCH_ROWS = 8 << 20, 16_384
+BATCH_BYTES, BATCH_ROWS, BATCH_VALUES = 8 << 20, 16_384, 4 << 20
+"""What a batch holds at most: text, rows, and rows times columns."""
 _READ_BYTES = 1 << 20
 SPACE = b" \t\r"
 _KEY = "key "
@@ -91,11 +92,12 @@ def decode(path: Path, fields: Fields, root: str, view: str) -> Iterator[pa.Tabl
     types = [kind for kind, _ in columns]
     schema = pa.schema(list(zip(fields.names, types, strict=True)))
     getters = [get for _, get in columns]
+    most = max(1, min(BATCH_ROWS, BATCH_VALUES // (len(getters) or 1)))
     for first, some in lines(path):
-        for start in range(0, len(some), BATCH_ROWS):
+        for start in range(0, len(some), most):
             numbered = [
                 (number, text)
-                for number, line in enumerate(some[start : start + BATCH_ROWS], first + start)
+                for number, line in enumerate(some[start : start + most], first + start)
                 if (text := line.strip(SPACE))
             ]
             table = fast([line for _, line in numbered]) if fast and numbered else None
@@ -160,12 +162,12 @@ def _column(kind: str, name: str, root: str, view: str) -> tuple[pa.DataType, Ge
             return text, lambda item: item["Ion"]
         case "nulls":
             return pa.list_(text), lambda item: _nulls(item.get(root))
-        case "old_image":
+        case "old":
             return (
                 text,
                 lambda item: json_text.text(item["OldImage"]) if "OldImage" in item else None,
             )
-        case "write_time":
+        case "time":
             return pa.timestamp("us"), _write_time
         case "event":
             put = "insert" if view == "NEW_AND_OLD_IMAGES" else "put"

@@ -54,6 +54,8 @@ ADVICE = {
     "Their tables stay in the lake and archive; no link vouches for them.",
     "evidence_failed": "The data is stored and checked. Remove the cause named here and run again: "
     "the next run appends the missing link.",
+    "expiring_locks": "Extend these locks while they last, or let them end: nothing is deleted by "
+    "itself, but from then on it can be.",
     "timestamp_missing": "The link is signed and in its place, but only our clock says when. "
     "Nothing makes up for it later.",
 }

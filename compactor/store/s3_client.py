@@ -12,17 +12,19 @@ import contextlib
 import functools
 import os
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import boto3
 import botocore.exceptions as boto_errors
 from botocore.config import Config
-from botocore.httpsession import URLLib3Session
+from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store as Remote
@@ -36,6 +38,7 @@ from ..errors import (
     NotFound,
     StoreError,
 )
+from .s3_http import HeadClient
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
@@ -69,20 +72,18 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one bucket is: what requests need that are not made by boto3 or obstore."""
+    """Where one bucket is: what requests need that boto3 does not make."""
 
     region: str
-    client: Any
-    """A boto3 client of that region."""
     host: str
     """The endpoint; with the bucket in its name if `is_virtual`."""
     is_virtual: bool
     bucket: str
-    http: URLLib3Session
 
-    @property
-    def url(self) -> str:
-        return self.host if self.is_virtual else f"{self.host}/{self.bucket}"
+    def path(self, key: str) -> str:
+        """Return the path of a key, encoded as its signature needs it."""
+        encoded = quote(key, safe="/-_.~")
+        return f"/{encoded}" if self.is_virtual else f"/{self.bucket}/{encoded}"
 
 
 class Connection:
@@ -151,13 +152,7 @@ class Connection:
                 else self.boto_client(attempts=1, region=region)
             )
             endpoint, is_virtual = _endpoint(client, self.bucket, is_aws=self.is_aws)
-            http = URLLib3Session(
-                verify=self.session._session.get_config_variable("ca_bundle") or True,
-                proxies=get_environ_proxies(endpoint),
-                timeout=(self.patience.connect_timeout_s, self.patience.read_timeout_s),
-                max_pool_connections=max(16, min(self.concurrency, 64)),
-            )
-        return Place(region, client, endpoint, is_virtual, self.bucket, http)
+        return Place(region, endpoint, is_virtual, self.bucket)
 
     def _make_remote(self) -> Remote:
         region, endpoint, is_virtual = self.place.region, self.place.host, self.place.is_virtual
@@ -181,6 +176,17 @@ class Connection:
             retry_config={"max_retries": 0},
             credential_provider=Boto3CredentialProvider(self.session, ttl=_CREDENTIALS_TTL),
         )
+
+    def head_client(self) -> HeadClient | None:
+        """Return what sends HEAD requests directly; None where they go through a proxy."""
+        if get_environ_proxies(self.place.host):
+            return None
+        context = None
+        if self.place.host.startswith("https://"):
+            bundle = self.session._session.get_config_variable("ca_bundle")
+            context = ssl.create_default_context(cafile=bundle or get_cert_path(verify=True))
+        timeout_s = self.patience.read_timeout_s
+        return HeadClient(self.place.host, self.place.region, timeout_s, context)
 
     def _bucket_region(self) -> str:
         """Ask where the bucket is: botocore follows a redirect to its region, obstore does not."""
