@@ -18,6 +18,7 @@ import typer
 from . import __version__, batch_commands, progress, retention_commands
 from .errors import CompactorError, ConfigError
 from .flags import Json, config_of_flags, leave, print_result, settings, write_file
+from .report_commands import report_command, write_audit
 
 if TYPE_CHECKING:
     from .evidence.keys import SigningKey
@@ -283,6 +284,16 @@ def audit_command(
         Path | None,
         typer.Option("-o", "--output", help="Also write the JSON here.", metavar="FILE"),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also one page with everything inside.", metavar="FILE")
+    ] = None,
+    pdf: Annotated[
+        Path | None,
+        typer.Option(help="Also for filing: PDF/A, needs compactor[pdf].", metavar="FILE"),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Also one row per check.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Check chain, signatures, every version, lock and schedule. Reads only.
 
@@ -306,6 +317,7 @@ def audit_command(
         found = audit.audit(config_of_flags(), options, clock=pipeline.utc_now, show=show)
     if output is not None:
         write_file(output, to_json(found, indent=1) + "\n")
+    write_audit(found, html=html, pdf=pdf, csv=csv)
     print_result(found, report.audit_text, as_json)
     leave(found.exit_code)
 
@@ -317,29 +329,7 @@ def _load_report() -> Callable[[RunResult], str]:
     return report.html
 
 
-@app.command("report")
-def report_command(
-    run_json: Annotated[Path, typer.Argument(help="report.json of a run.", metavar="RUN")],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write HTML here.", metavar="FILE")
-    ] = None,
-) -> None:
-    """Make the HTML page of a run anew, from its report.json.
-
-    Example: compactor report report.json -o report.html
-    """
-    from . import report
-    from .model import RunResult
-
-    try:
-        result = RunResult.model_validate_json(run_json.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{run_json} is not a run's report.json: {error}") from error
-    if output is None:
-        print(report.text(result))
-    else:
-        write_file(output, report.html(result))
-        print(output)
+app.command("report")(report_command)
 
 
 @app.command("init")
