@@ -252,6 +252,7 @@ def test_the_last_answer_is_never_empty() -> None:
         assert last.points
     unmade = answers.answers(run_result(table_result(checks=(undeclared(),))))[-1]
     assert "declared_rows: 1 check not made. RDS exports declare no row counts" in str(unmade)
+    assert "no signed link" in str(unmade)
 
 
 # --- charts by snapshot ---------------------------------------------------------------------------
