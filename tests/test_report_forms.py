@@ -252,6 +252,7 @@ def test_the_last_answer_is_never_empty() -> None:
         assert last.points
     unmade = answers.answers(run_result(table_result(checks=(undeclared(),))))[-1]
     assert "declared_rows: 1 check not made. RDS exports declare no row counts" in str(unmade)
+    assert "no signed link" in str(unmade)
 
 
 # --- charts by snapshot ---------------------------------------------------------------------------
@@ -633,6 +634,18 @@ def test_what_may_not_be_looked_at_is_told_by_its_counting_check() -> None:
     assert audit_answers.differing(found.checks) == [denied]
     last = audit_answers.audit_answers(found)[-1]
     assert (last.tone, "AccessDenied" in str(last.points)) == ("warn", True)
+
+
+def test_every_schedule_that_is_not_kept_is_told_the_first_one_too() -> None:
+    expected = [
+        check(status, name="schedule", subject=table, source="[audit] expect; the chain")
+        for table, status in (("shop.a", "fail"), ("shop.b", "pass"), ("shop.c", "fail"))
+    ]
+    found = audit_result(1, checks=(counting("present"), *expected))
+    told = audit_answers.differing(found.checks)
+    assert [check_.subject for check_ in told] == ["shop.a", "shop.c"]
+    (summed,) = (one for one in audit_answers.counting(found.checks) if one.name == "schedule")
+    assert (summed.status, summed.expected, summed.actual) == ("fail", "3 schedules", "1 kept")
 
 
 def test_ten_thousand_faults_of_an_audit_can_be_searched_and_filtered(

@@ -220,6 +220,8 @@ def _not_verified(result: RunResult, tallies: tuple[Tally, ...]) -> Answer:
         points.insert(0, f"{plural(failed, 'check')} failed: those tables are not proven.")
     if result.archive is None and result.tables:
         points.append("Nothing is locked: no archive is configured.")
+    if result.manifest and result.evidence is None:
+        points.append("Who vouches for this run: no signed link of the evidence is about it yet.")
     if not any(one.name == "declared_rows" and one.passed for one in tallies):
         points.append(
             "Whether the export itself holds all rows of the database: compactor reconcile "

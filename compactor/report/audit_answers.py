@@ -13,6 +13,8 @@ from .words import moment, name, plural, size
 _THERE = ("present", "current", "unnamed_objects", "manifest", "schedule")
 _UNCHANGED = ("chain", "signature", "size", "stored_sha256", "bytes_sha256", "rows", "fingerprint")
 _LOCKED = ("lock", "legal_hold", "storage_class", "expiring")
+_PER_TABLE = "schedule"
+_WORST = ("fail", "not_verified", "pass")
 _TITLES: dict[str, tuple[Tone, str]] = {
     "passed": ("good", "Audit passed"),
     "failed": ("bad", "Audit failed"),
@@ -21,10 +23,26 @@ _TITLES: dict[str, tuple[Tone, str]] = {
 
 
 def counting(checks: Iterable[Check]) -> list[Check]:
-    """Return the first check of each kind, which counts; those after it are what differs."""
+    """Return one check of each kind, which counts; those after it are what differs.
+
+    A schedule has no counting check, as each table has its own: they are summed up here.
+    """
     found: dict[str, Check] = {}
+    expected: list[Check] = []
     for check in checks:
+        if check.name == _PER_TABLE:
+            expected.append(check)
         found.setdefault(check.name, check)
+    if expected:
+        statuses = [check.status for check in expected]
+        found[_PER_TABLE] = expected[0].model_copy(
+            update={
+                "subject": "all expected tables",
+                "expected": plural(len(expected), "schedule"),
+                "actual": f"{statuses.count('pass'):,} kept",
+                "status": min(statuses, key=_WORST.index),
+            }
+        )
     return list(found.values())
 
 
@@ -86,7 +104,7 @@ def audit_answers(found: Audit) -> tuple[Answer, ...]:
         _locks(found, locked),
         Answer(
             question="Verified how and when?",
-            tone=_tone(counting(found.checks)) if found.status != "passed" else "good",
+            tone=_tone(found.checks),
             text=f"On {moment(found.audited_at)}, against a chain of "
             f"{plural(found.links.count, 'link')} whose last was signed "
             f"{moment(found.links.signed_at)}.",
@@ -101,10 +119,9 @@ def audit_answers(found: Audit) -> tuple[Answer, ...]:
 
 def _of(found: Audit, names: tuple[str, ...]) -> list[Check]:
     """Return the counting checks of some kinds, with the worst status of their kind."""
-    order = ("fail", "not_verified", "pass")
     worst: dict[str, str] = {}
     for check in found.checks:
-        worst[check.name] = min(worst.get(check.name, "pass"), check.status, key=order.index)
+        worst[check.name] = min(worst.get(check.name, "pass"), check.status, key=_WORST.index)
     return [
         check.model_copy(update={"status": worst[check.name]})
         for check in counting(found.checks)

@@ -13,13 +13,13 @@ from markupsafe import Markup
 
 from ..evidence.audited import Audit
 from ..model import Check, utc_text
-from . import charts, findings, page, words
+from . import charts, findings, page
 from .audit_answers import audit_answers, audit_verdict, counting, differing
 from .charts import Chart
 from .pdf import answers_data, chart_data, date_data, kind_data, snapshot_row, typeset
 from .sheet import to_csv
 from .snapshots import snapshot_charts
-from .table_part import CHECK_TONES, CHECK_WORDS, Budget, Row
+from .table_part import CHECK_WORDS, Budget, Row, check_shown
 from .templates import asset, template
 from .words import moment, name, size
 
@@ -47,7 +47,7 @@ def audit_html(found: Audit) -> str:
         verdict=audit_verdict(found),
         answers=audit_answers(found),
         facts=_facts(found),
-        checks=[_shown(check) for check in counting(found.checks)],
+        checks=[check_shown(check) for check in counting(found.checks)],
         charts=_charts(found),
         findings=page.finding_groups(found.findings, Budget().listed),
         rows=rows[:static],
@@ -172,24 +172,8 @@ def coverage_chart(found: Audit) -> Chart:
     )
 
 
-def _shown(check: Check) -> dict[str, str]:
-    return {
-        "tone": CHECK_TONES[check.status],
-        "status": CHECK_WORDS[check.status],
-        "name": name(check.name, 80),
-        "subject": words.visible(check.subject, 400),
-        "expected": _value(check.expected),
-        "actual": _value(check.actual),
-        "source": words.visible(check.source, 1_000, lines=True),
-    }
-
-
-def _value(text: str | None) -> str:
-    return "none" if text is None else words.visible(text, 2_000, lines=True)
-
-
 def _row(check: Check, number: int, kinds: list[str]) -> Row:
-    shown: dict[str, Any] = _shown(check)
+    shown: dict[str, Any] = check_shown(check)
     keys = (number,)
     kind = kinds.index(check.name)
     html = template("wrong.html.j2").render(
@@ -211,7 +195,7 @@ def _row(check: Check, number: int, kinds: list[str]) -> Row:
 
 
 def _compared(check: Check) -> list[str]:
-    shown = _shown(check)
+    shown = check_shown(check)
     return [
         shown["name"], shown["subject"], shown["expected"], shown["actual"],
         shown["tone"], shown["status"], shown["source"],
@@ -219,7 +203,7 @@ def _compared(check: Check) -> list[str]:
 
 
 def _problem(check: Check) -> list[str]:
-    shown = _shown(check)
+    shown = check_shown(check)
     return [
         shown["subject"], shown["name"], shown["tone"], shown["status"],
         shown["expected"], shown["actual"],

@@ -229,7 +229,8 @@ def _value(text: str | None) -> str:
     return "none" if text is None else words.visible(text, 2_000, lines=True)
 
 
-def _check(check: Check) -> dict[str, str]:
+def check_shown(check: Check) -> dict[str, str]:
+    """Return what is shown of one check."""
     return {
         "tone": CHECK_TONES[check.status],
         "status": CHECK_WORDS[check.status],
@@ -246,7 +247,7 @@ def _problems(checks: Iterable[Check], limit: int) -> dict[str, Any]:
     failed = [check for check in checks if check.status == "fail"]
     unverified = [check for check in checks if check.status == "not_verified"]
     return {
-        "rows": [_check(check) for check in (*failed, *unverified[:limit])],
+        "rows": [check_shown(check) for check in (*failed, *unverified[:limit])],
         "cut": max(len(unverified) - limit, 0),
     }
 
@@ -257,11 +258,11 @@ def _passed(checks: Iterable[Check], limit: int) -> dict[str, Any]:
     for check in checks:
         if check.status == "pass":
             named.setdefault(check.name, []).append(check)
-    rows = [{"count": len(found), **_check(found[0])} for found in named.values()]
+    rows = [{"count": len(found), **check_shown(found[0])} for found in named.values()]
     single = [check for found in named.values() for check in found]
     return {
         "rows": rows,
-        "each": [_check(check) for check in single[:limit]],
+        "each": [check_shown(check) for check in single[:limit]],
         "cut": len(single) - limit,
         "all": len(single),
     }
