@@ -156,16 +156,8 @@ def run(
             # slow imports, while the first objects are being decoded
             aside.submit(second_engine.load)
             write_report = aside.submit(load_report) if load_report else None
-            work = Work(
-                config,
-                taken,
-                ledger,
-                folder=folder,
-                show=show or Quiet(),
-                clock=clock,
-                aside=aside,
-            )
-            work.tables()
+            show = show or Quiet()
+            Work(config, taken, ledger, folder=folder, show=show, clock=clock).tables(aside)
             if config.archive is not None and ledger.batched:
                 tables = tuple(ledger.batched.values())
                 ledger.findings.append(batch_copy.prepare(config.archive, stores, run_id, tables))

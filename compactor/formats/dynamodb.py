@@ -74,8 +74,7 @@ class DynamoDb:
         return not self.ready
 
     def convert(self, source: Path, target: Path, options: FormatOptions) -> None:
-        if self.ready:
-            raise NotImplementedError(f"{self.name} is read as it is")
+        assert not self.ready, f"{self.name} is read as it is"
         ion.convert(source, target, changes=self.changes)
 
     def rows(self, path: Path, options: FormatOptions) -> int:
