@@ -587,6 +587,7 @@ def test_splitting_a_listing_gives_each_key_exactly_once(
     if not in_order:
         order.shuffle(keys)
     lister = object.__new__(s3_list.Lister)
+    lister._kind = s3_list.OBJECTS
     lister._bucket, lister._threads, lister._client = "b", 2, SimulatedS3(keys, page)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(s3_list, "_FEW_ENTRIES", few)
@@ -600,6 +601,7 @@ def test_splitting_a_listing_gives_each_key_exactly_once(
 def test_500_folders_take_few_requests() -> None:
     keys = [f"t/{folder}/part-{number}" for folder in range(1, 501) for number in range(40)]
     lister = object.__new__(s3_list.Lister)
+    lister._kind = s3_list.OBJECTS
     server = SimulatedS3(sorted(keys), 1000)
     lister._bucket, lister._threads, lister._client = "b", 1, server
 
@@ -610,6 +612,7 @@ def test_500_folders_take_few_requests() -> None:
 def test_a_folder_in_a_folder_costs_one_request_each() -> None:
     keys = [f"exports/one/shop/public.orders/1/part-{number:05d}" for number in range(1500)]
     lister = object.__new__(s3_list.Lister)
+    lister._kind = s3_list.OBJECTS
     server = SimulatedS3(keys, 1000)
     lister._bucket, lister._threads, lister._client = "b", 1, server
 
