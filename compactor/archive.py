@@ -37,6 +37,8 @@ class ArchiveOptions:
     mode: LockMode
     retain: tuple[int, Literal["d", "mo", "y"]]
     legal_hold: bool
+    method: Literal["copy", "batch"] = "copy"
+    """`batch`: the objects are copied by S3 Batch Operations, only the sidecars from here."""
 
 
 def retain_until(moment: datetime, period: tuple[int, Literal["d", "mo", "y"]]) -> datetime:
@@ -74,14 +76,7 @@ def archive(
             LockUnsupported if the retention would already be over; StoreError.
     """
     refuse_unverified(result)
-    until = retain_until(result.snapshot, options.retain)
-    if until <= now:
-        raise LockUnsupported(
-            f"{result.database}.{result.table}: the snapshot of {result.snapshot.isoformat()} kept "
-            f"for {options.retain[0]}{options.retain[1]} would have expired on {until.isoformat()}",
-            hint="set a longer archive.retain, or take this export out of the source",
-        )
-    retention = Retention(mode=options.mode, until=until, legal_hold=options.legal_hold)
+    retention = retention_of(result, options, now)
 
     def put(item: StoredObject) -> StoredObject:
         path = bring(item)
@@ -125,6 +120,21 @@ def archive(
             "checks": (*result.checks, *checks),
         }
     )
+
+
+def retention_of(result: TableResult, options: ArchiveOptions, now: datetime) -> Retention:
+    """Return how a table is to be locked.
+
+    Raises: LockUnsupported if the retention would already be over.
+    """
+    until = retain_until(result.snapshot, options.retain)
+    if until <= now:
+        raise LockUnsupported(
+            f"{result.database}.{result.table}: the snapshot of {result.snapshot.isoformat()} kept "
+            f"for {options.retain[0]}{options.retain[1]} would have expired on {until.isoformat()}",
+            hint="set a longer archive.retain, or take this export out of the source",
+        )
+    return Retention(mode=options.mode, until=until, legal_hold=options.legal_hold)
 
 
 def refuse_unverified(result: TableResult) -> None:

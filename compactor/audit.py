@@ -44,6 +44,7 @@ from .scratch import Room, scratch_folder
 from .sql import connect
 from .store import open_store
 from .store.interface import Object, Store, Version
+from .stored import Snapshot, collect
 
 _HEAD = re.compile(r"^(\d{1,12}):([0-9a-f]{64})$")
 _BATCH = 10_000
@@ -148,6 +149,7 @@ class _Auditor:
     tally: Tally = field(default_factory=Tally)
     findings: list[Finding] = field(default_factory=list)
     snapshots: dict[tuple[str, str], set[datetime]] = field(default_factory=dict)
+    stored: dict[datetime, Snapshot] = field(default_factory=dict)
     is_denied: bool = False
     """Something may not be looked at."""
 
@@ -188,6 +190,7 @@ class _Auditor:
             checks=tuple(checks),
             findings=tuple(self.findings),
             coverage=coverage,
+            snapshots=tuple(one for _, one in sorted(self.stored.items())),
         )
 
     @property
@@ -204,6 +207,7 @@ class _Auditor:
                 for table in said.predicate.tables:
                     name = (table.database, table.table)
                     self.snapshots.setdefault(name, set()).add(table.snapshot)
+                collect(self.stored, said.predicate.tables)
                 self._manifest(manifests, link, said)
         named.flush()
 

@@ -6,7 +6,6 @@ Heavy imports happen inside the commands, so that `--help` is quick.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import BaseModel
 
-from . import __version__, progress
-from .config import Config, load_config
+from . import __version__, batch_commands, progress, retention_commands
 from .errors import CompactorError, ConfigError
+from .flags import Json, config_of_flags, leave, print_result, settings, write_file
+from .report_commands import report_command, write_audit
 
 if TYPE_CHECKING:
     from .evidence.keys import SigningKey
@@ -42,19 +41,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Settings:
-    """What the flags before the command say."""
-
-    config: Path = Path("compactor.toml")
-    log_format: str = "text"
-    quiet: bool = False
-
-
-settings = Settings()
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -101,9 +87,9 @@ def scan_command(
     """
     from . import pipeline, report
 
-    found = pipeline.take_stock(_config(), footers=footers)
-    _print(found, report.scan_text, as_json)
-    _leave(3 if any(finding.severity == "error" for finding in found.findings) else 0)
+    found = pipeline.take_stock(config_of_flags(), footers=footers)
+    print_result(found, report.scan_text, as_json)
+    leave(3 if any(finding.severity == "error" for finding in found.findings) else 0)
 
 
 @app.command("plan")
@@ -121,11 +107,11 @@ def plan_command(
     from . import pipeline, report
     from .model import to_json
 
-    plan = pipeline.preview(_config())
+    plan = pipeline.preview(config_of_flags())
     if output is not None:
-        _write(output, to_json(plan, indent=1) + "\n")
-    _print(plan, report.plan_text, as_json)
-    _leave(3 if any(finding.severity == "error" for finding in plan.findings) else 0)
+        write_file(output, to_json(plan, indent=1) + "\n")
+    print_result(plan, report.plan_text, as_json)
+    leave(3 if any(finding.severity == "error" for finding in plan.findings) else 0)
 
 
 @app.command("run")
@@ -137,6 +123,14 @@ def run_command(
             "--plan", help="Do exactly this plan; refuse if the source changed.", metavar="FILE"
         ),
     ] = None,
+    accept_retention: Annotated[
+        bool,
+        typer.Option(
+            "--accept-retention",
+            help="Lock under COMPLIANCE whatever it costs; see the plan's lock lines. Not needed "
+            "below archive.retention_ceiling_usd.",
+        ),
+    ] = False,
 ) -> None:
     """Do the whole line: scan, plan, compact, verify, archive, report. Safe to repeat.
 
@@ -146,14 +140,20 @@ def run_command(
     """
     from . import pipeline
 
-    config = _config()
+    config = config_of_flags()
     fixed = _read_plan(plan_file) if plan_file else None
     with progress.show(settings.log_format, quiet=settings.quiet) as show:
-        done = pipeline.run(config, fixed=fixed, show=show, load_report=_load_report)
+        done = pipeline.run(
+            config,
+            fixed=fixed,
+            show=show,
+            load_report=_load_report,
+            accept_retention=accept_retention,
+        )
     from . import report
 
-    _print(done.result, report.text, as_json)
-    _leave(done.exit_code)
+    print_result(done.result, report.text, as_json)
+    leave(done.exit_code)
 
 
 @app.command("reconcile")
@@ -229,11 +229,11 @@ def reconcile_command(
         timeout_s=timeout,
     )
     with progress.show(settings.log_format, quiet=settings.quiet) as show:
-        found = reconcile.reconcile(_config(), options, clock=pipeline.utc_now, show=show)
+        found = reconcile.reconcile(config_of_flags(), options, clock=pipeline.utc_now, show=show)
     if output is not None:
-        _write(output, to_json(found, indent=1) + "\n")
-    _print(found, report.reconcile_text, as_json)
-    _leave(found.exit_code)
+        write_file(output, to_json(found, indent=1) + "\n")
+    print_result(found, report.reconcile_text, as_json)
+    leave(found.exit_code)
 
 
 @app.command("audit")
@@ -284,6 +284,16 @@ def audit_command(
         Path | None,
         typer.Option("-o", "--output", help="Also write the JSON here.", metavar="FILE"),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also one page with everything inside.", metavar="FILE")
+    ] = None,
+    pdf: Annotated[
+        Path | None,
+        typer.Option(help="Also for filing: PDF/A, needs compactor[pdf].", metavar="FILE"),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Also one row per check.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Check chain, signatures, every version, lock and schedule. Reads only.
 
@@ -304,11 +314,12 @@ def audit_command(
         coverage=coverage,
     )
     with progress.show(settings.log_format, quiet=settings.quiet) as show:
-        found = audit.audit(_config(), options, clock=pipeline.utc_now, show=show)
+        found = audit.audit(config_of_flags(), options, clock=pipeline.utc_now, show=show)
     if output is not None:
-        _write(output, to_json(found, indent=1) + "\n")
-    _print(found, report.audit_text, as_json)
-    _leave(found.exit_code)
+        write_file(output, to_json(found, indent=1) + "\n")
+    write_audit(found, html=html, pdf=pdf, csv=csv)
+    print_result(found, report.audit_text, as_json)
+    leave(found.exit_code)
 
 
 def _load_report() -> Callable[[RunResult], str]:
@@ -318,29 +329,7 @@ def _load_report() -> Callable[[RunResult], str]:
     return report.html
 
 
-@app.command("report")
-def report_command(
-    run_json: Annotated[Path, typer.Argument(help="report.json of a run.", metavar="RUN")],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write HTML here.", metavar="FILE")
-    ] = None,
-) -> None:
-    """Make the HTML page of a run anew, from its report.json.
-
-    Example: compactor report report.json -o report.html
-    """
-    from . import report
-    from .model import RunResult
-
-    try:
-        result = RunResult.model_validate_json(run_json.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{run_json} is not a run's report.json: {error}") from error
-    if output is None:
-        print(report.text(result))
-    else:
-        _write(output, report.html(result))
-        print(output)
+app.command("report")(report_command)
 
 
 @app.command("init")
@@ -355,12 +344,14 @@ def init_command(
 
     if output.exists():
         raise ConfigError(f"{output} exists already; name another file")
-    _write(output, example())
+    write_file(output, example())
     print(f"{output}: set source.urls and lake.url, then run: compactor -c {output} scan")
 
 
 key_app = typer.Typer(
-    help="Keys that sign the chain of evidence.", no_args_is_help=True, rich_markup_mode=None
+    help="Keys that sign the chain of evidence.\n\nExample: compactor key new compactor.key",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 app.add_typer(key_app, name="key")
 
@@ -392,7 +383,7 @@ def key_show_command(
     from .evidence.keys import open_key
 
     if uri is None:
-        evidence = _config().evidence
+        evidence = config_of_flags().evidence
         if evidence is None:
             raise ConfigError("no key is configured", hint="give one: ed25519:FILE or awskms:ID")
         uri = evidence.key
@@ -422,14 +413,14 @@ def demo_command(
     """
     from . import demo
 
-    _leave(demo.demo(folder))
+    leave(demo.demo(folder))
+
+
+retention_commands.add_to(app)
+app.add_typer(batch_commands.batch_app, name="batch")
 
 
 # --- helpers --------------------------------------------------------------------------------------
-
-
-def _config() -> Config:
-    return load_config(settings.config)
 
 
 def _read_plan(path: Path) -> Any:
@@ -441,22 +432,6 @@ def _read_plan(path: Path) -> Any:
         raise ConfigError(
             f"{path} is not a plan: {error}", hint="write one with: compactor plan -o FILE"
         ) from error
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _print(value: BaseModel, text: Callable[[Any], str], as_json: bool) -> None:
-    print(json.dumps(value.model_dump(mode="json"), ensure_ascii=False) if as_json else text(value))
-
-
-def _leave(code: int) -> None:
-    if code:
-        raise typer.Exit(code)
 
 
 @contextmanager

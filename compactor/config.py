@@ -45,6 +45,7 @@ _LEAST_MEMORY = 64 << 20
 _SETTLE = re.compile(r"^\s*(\d{1,9})\s*(s|m|h)\s*$")
 _TASK_ARN = re.compile(r"^arn:aws[a-z-]*:dms:[a-z0-9-]+:[0-9]{12}:task:[A-Za-z0-9-]+$")
 _HOURS = re.compile(r"^\s*(\d{1,6})\s*h\s*$")
+_ROLE_ARN = re.compile(r"^arn:(aws[a-z-]*):iam::([0-9]{12}):role/[\w+=,.@/-]+$")
 _RETAIN = re.compile(r"^\s*(\d+)\s*(d|mo|y)\s*$")
 
 
@@ -76,6 +77,12 @@ def parse_period(text: str) -> Period:
     """Return (number, unit) of `12h`, `1d`, `1mo`, `1y`."""
     match = _HOURS.match(text)
     return (int(match[1]), "h") if match and int(match[1]) else parse_retain(text)
+
+
+def retain_months(period: tuple[int, Literal["d", "mo", "y"]]) -> float:
+    """Return a period in months, as storage is billed."""
+    number, unit = period
+    return number * {"d": 12 / 365.25, "mo": 1.0, "y": 12.0}[unit]
 
 
 def parse_settle(text: str) -> timedelta:
@@ -181,8 +188,17 @@ class ArchiveConfig(_Section):
     retain: str = "7y"
     legal_hold: bool = False
     storage_class: str = "STANDARD"
+    max_retain: str = "10y"
+    """No lock may end later than this from now."""
+    retention_ceiling_usd: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """What a run may lock under COMPLIANCE without being asked, over the whole retention; 0: no
+    ceiling is set, and every run that locks something new needs `--accept-retention`."""
+    method: Literal["copy", "batch"] = "copy"
+    """`batch`: a run writes what S3 Batch Operations needs to copy; see `batch_copy.py`."""
+    batch_role_arn: str = ""
+    """Role that S3 Batch Operations takes on."""
 
-    @field_validator("retain")
+    @field_validator("retain", "max_retain")
     @classmethod
     def _retain(cls, text: str) -> str:
         parse_retain(text)
@@ -194,6 +210,21 @@ class ArchiveConfig(_Section):
         if not text.startswith("s3://"):
             raise ValueError("an archive needs S3 Object Lock, so its url starts with s3://")
         return text
+
+    @model_validator(mode="after")
+    def _role(self) -> ArchiveConfig:
+        if self.method == "batch" and not _ROLE_ARN.match(self.batch_role_arn):
+            raise ValueError(
+                "method = 'batch' needs batch_role_arn, the role that S3 Batch Operations takes on "
+                f"(arn:aws:iam::<account>:role/<name>), not {self.batch_role_arn!r}"
+            )
+        return self
+
+    def batch_account(self) -> tuple[str, str]:
+        """Return (partition, account) of the role for S3 Batch Operations."""
+        match = _ROLE_ARN.match(self.batch_role_arn)
+        assert match is not None  # validated with method = "batch"
+        return match[1], match[2]
 
 
 class CompactConfig(_Section):

@@ -48,6 +48,7 @@ url = "s3://demo-lake/tables/"
 url = "s3://demo-archive/tables/"
 mode = "COMPLIANCE"
 retain = "7y"
+retention_ceiling_usd = 1.0   # what a run may lock without --accept-retention
 [evidence]
 key = {key}
 [tables."shop.public.orders"]   # a demo is too small for the automatic choice to divide it

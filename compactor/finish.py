@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from . import archive, lake
+from . import archive, batch_copy, lake
 from .archive import ArchiveOptions
 from .errors import StoreError, VerificationFailed
 from .ledger import Ledger
@@ -70,21 +70,37 @@ class Finisher:
             return result
         self._show.table(table.table, "locking", objects=result.output_files)
         back = self._folder / table.task_id / "archive"
+        sidecars = self._sidecars(table)
+        if self._ledger.allowance is not None:
+            self._ledger.allowance.take(result, sum(map(len, sidecars.values())))
+        partitions = result.partitions
+        has_objects = any(part.objects for part in partitions)
+        is_copied_here = self._options.method == "copy" or not has_objects
+        if not is_copied_here:  # only the sidecars, which are not in the lake
+            result = result.model_copy(update={"partitions": ()})
         result = archive.archive(
             result,
             vault,
             self._options,
-            self._sidecars(table),
+            sidecars,
             lambda item: parts.get(item.key) or self._bring(item, back),
             now=self._clock(),
         )
+        if not is_copied_here:
+            result = result.model_copy(update={"partitions": partitions})
+            retention = archive.retention_of(result, self._options, self._clock())
+            large = batch_copy.copy_large(self._ledger.stores.lake, vault, result, retention)
+            result = result.model_copy(update={"checks": (*result.checks, *large)})
         failed = [check for check in result.checks if check.status == "fail"]
         if failed:
             raise VerificationFailed(
                 f"{table.table}: {failed[0].name} of {failed[0].subject}: expected "
                 f"{failed[0].expected}, found {failed[0].actual}"
             )
-        self._ledger.put_finished(result)
+        if is_copied_here:
+            self._ledger.put_finished(result)
+        else:
+            self._ledger.put_batched(result)
         return result
 
     def _sidecars(self, table: PlanTable) -> dict[str, bytes]:
@@ -124,7 +140,8 @@ class Finisher:
             if not self._is_locked_here(table):
                 result = self._lock(table, archive.unlocked(result), {})
             result = result.model_copy(update={"status": "adopted"})
-        self._ledger.put_finished(result)
+        if table.task_id not in self._ledger.batched:
+            self._ledger.put_finished(result)
         return result
 
     def _record(self, table: PlanTable) -> TableResult:
@@ -154,6 +171,5 @@ class Finisher:
 
     def _is_locked_here(self, table: PlanTable) -> bool:
         """Tell whether the document of an interrupted run is about this very archive."""
-        key = self._prior[table.task_id]
-        run_id = key.removeprefix(lake.RUNS).partition("/")[0]
-        return key == lake.record_key(run_id, table.task_id, self._ledger.archive_url)
+        url = self._ledger.archive_url
+        return url is not None and lake.is_locked_record(self._prior[table.task_id], url)

@@ -6,6 +6,8 @@ There is no state database. A run writes, in this order:
     <database>/<table>/snapshot=.../dt=.../part-*.parquet  the data
     _compactor/runs/<run_id>/verified/<task_id>.json     a table, once all its checks passed
     _compactor/runs/<run_id>/locked-<archive>/<task_id>.json   the same, once it is locked
+    _compactor/runs/<run_id>/batched-<archive>/<task_id>.json  handed over to S3 Batch Operations
+    _compactor/batch/<run_id>/...                        manifests and requests for it
     _compactor/runs/<run_id>/failed/<task_id>.json       a verified table that could not be locked
     _compactor/runs/<run_id>/report.json, report.html
     _compactor/runs/<run_id>/draft-<chain>.dsse.json     signed: what the link will say
@@ -28,6 +30,7 @@ from datetime import datetime
 from .model import snapshot_text
 
 RUNS = "_compactor/runs/"
+BATCH = "_compactor/batch/"
 FAILED = "failed"
 
 _UNSAFE = re.compile(r"""[\x00-\x1f\x7f/\\%#?*"'<>|{}\[\]^~`=]""")
@@ -120,6 +123,15 @@ def unlinked(keys: Iterable[str], chain_url: str) -> Unlinked:
     return Unlinked(tuple(drafted), tuple(unsigned))
 
 
+def batched_key(run_id: str, task_id: str, archive_url: str) -> str:
+    return run_key(run_id, f"batched-{archive_id(archive_url)}/{task_id}.json")
+
+
+def is_locked_record(key: str, archive_url: str) -> bool:
+    """Tell whether a table's record says that it is locked in this archive."""
+    return key.removeprefix(RUNS).split("/")[1:2] == [f"locked-{archive_id(archive_url)}"]
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What earlier runs have left in the lake."""
@@ -133,12 +145,20 @@ class Progress:
     """Runs without a manifest."""
 
 
-def progress(keys: Iterable[str], archive_url: str | None) -> Progress:
-    """Read a listing of `_compactor/runs/`."""
+def progress(
+    keys: Iterable[str], archive_url: str | None, *, batch_counts: bool = False
+) -> Progress:
+    """Read a listing of `_compactor/runs/`.
+
+    `batch_counts`: a table that was handed over to S3 Batch Operations is done as far as a run is
+    concerned. Otherwise it is one that was verified and is not locked yet.
+    """
     finished: set[str] = set()
     started: set[str] = set()
     failed: set[tuple[str, str]] = set()
     documents: list[tuple[str, str, str, str]] = []
+    handed_over: set[tuple[str, str]] = set()
+    batched = f"batched-{archive_id(archive_url)}" if archive_url and batch_counts else ""
     for key in sorted(keys):
         run_id, _, rest = key.removeprefix(RUNS).partition("/")
         started.add(run_id)
@@ -147,6 +167,8 @@ def progress(keys: Iterable[str], archive_url: str | None) -> Progress:
         folder, _, name = rest.partition("/")
         if folder == FAILED:
             failed.add((run_id, name.removesuffix(".json")))
+        if batched and folder == batched:
+            handed_over.add((run_id, name.removesuffix(".json")))
         if name.endswith(".json") and (folder == "verified" or folder.startswith("locked-")):
             documents.append((run_id, folder, name.removesuffix(".json"), key))
     wanted = f"locked-{archive_id(archive_url)}" if archive_url else "verified"
@@ -155,6 +177,7 @@ def progress(keys: Iterable[str], archive_url: str | None) -> Progress:
         for run_id, folder, task, _ in documents
         if folder == wanted and run_id in finished and (run_id, task) not in failed
     }
+    done |= {task for run_id, task in handed_over if run_id in finished}
     adoptable: dict[str, str] = {}
     locked: set[str] = set()
     for _, folder, task, key in documents:  # in order of time; a later document says more

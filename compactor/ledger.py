@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from . import __version__, lake
+from .commitment import Allowance
 from .errors import CompactorError, ObjectUnreadable, SchemaDrift, SignatureError
 from .model import (
     Finding,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 class Ledger:
     """One run's; `results` and `errors` are by task, `archive_url` is as configured: records of
-    finished tables lie under it."""
+    finished tables lie under it. `allowance` is what may still be locked; None without limit."""
 
     def __init__(
         self,
@@ -42,13 +43,17 @@ class Ledger:
         stores: Stores,
         archive_url: str | None,
         findings: Sequence[Finding],
+        allowance: Allowance | None = None,
     ) -> None:
         self.run_id = run_id
         self.plan = plan
         self.stores = stores
         self.archive_url = archive_url
+        self.allowance = allowance
         self.results: dict[str, TableResult] = {}
         self.errors: dict[str, CompactorError] = {}
+        self.batched: dict[str, TableResult] = {}
+        """Tables that wait for S3 Batch Operations, by task."""
         self.findings: list[Finding] = list(findings)
         self.late_links: list[LinkRef] = []
         self._verified: set[str] = set()
@@ -122,6 +127,13 @@ class Ledger:
         """Write down that nothing is left to do for a table, in this archive."""
         key = lake.record_key(self.run_id, result.task_id, self.archive_url)
         self._put(key, to_json(result).encode())
+
+    def put_batched(self, result: TableResult) -> None:
+        """Write down that a table waits for S3 Batch Operations to copy it."""
+        assert self.archive_url is not None
+        key = lake.batched_key(self.run_id, result.task_id, self.archive_url)
+        self._put(key, to_json(result).encode())
+        self.batched[result.task_id] = result
 
     def _put(self, key: str, body: bytes) -> None:
         self.stores.lake.put(key, body, sha256=hashlib.sha256(body).hexdigest())

@@ -108,6 +108,7 @@ class TableLine:
             grain=options.grain,
             declared_rows=table.declared_rows,
             is_text=table.read_as is not None,
+            is_converted=table.read_as is not None and FORMATS[table.format].is_converted,
         )
         self.findings = TableFindings(table)
         self.rules: tuple[Rule, ...] = ()

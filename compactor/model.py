@@ -271,12 +271,46 @@ class Estimate(Model):
     """Where the prices are from, and their date."""
 
 
+class Commitment(Model):
+    """What a run would newly lock in the archive, and what keeping it costs: at most, as expected.
+
+    Not part of a plan's id: it depends on the day.
+    """
+
+    mode: Literal["COMPLIANCE", "GOVERNANCE"]
+    tables: int
+    files: int
+    bytes: int
+    months: float
+    """The whole retention, from the snapshot's moment."""
+    until: datetime | None
+    """The latest date; None if nothing would be locked."""
+    storage_class: str
+    usd_gb_month: float | None
+    """None for a class without a price."""
+    usd: float | None
+    """bytes x months x price."""
+    ceiling_usd: float
+    """As configured; 0 where there is none."""
+    prices: str
+    too_long: str = ""
+    """Why a run is refused whatever is accepted: a lock would end later than any may."""
+    to_accept: str = ""
+    """Why a run needs `--accept-retention`; empty if it does not."""
+
+    @field_serializer("until")
+    def _utc(self, moment: datetime | None) -> str | None:
+        return utc_text(moment)
+
+
 class Plan(Model):
     plan_id: str = ""
     tables: tuple[PlanTable, ...]
     skipped: tuple[Skipped, ...]
     estimate: Estimate
     findings: tuple[Finding, ...] = ()
+    commitment: Commitment | None = None
+    """None without an archive."""
 
 
 # --- what was done, and the proof -----------------------------------------------------------------

@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from . import detect, scan, second_engine, stock
+from . import batch_copy, commitment, detect, progress, scan, second_engine, stock
 from .config import Config
 from .errors import CompactorError, SourceError
 from .ledger import Ledger
-from .model import Plan, RunResult, Scan, to_json
+from .model import Commitment, Plan, RunResult, Scan, to_json, utc_text
 from .places import Sources, Stores, open_inventories, open_stores
 from .progress import Progress, Quiet
 from .read_options import read_options
@@ -112,27 +112,45 @@ def run(
     show: Progress | None = None,
     clock: Clock = utc_now,
     load_report: Callable[[], WriteReport] | None = None,
+    accept_retention: bool = False,
 ) -> Done:
     """Do the whole line once. See the module's docstring; never raises for a single table.
 
     `load_report` returns what makes the report. It is called while the tables are being worked on.
+    `accept_retention`: lock under COMPLIANCE whatever that costs.
+
+    Raises: ConfigError before anything is written, if a lock would last too long or its cost was
+            not accepted (`commitment.py`).
     """
     started = clock()
     stores = open_stores(config)
+    if config.archive is not None and config.archive.method == "batch":
+        batch_copy.target_prefix(stores)
     notary = _notary(config, stores, clock)
     with scratch_folder(config.limits.scratch_path()) as folder:
         taken = stock.take(config, stores, folder, clock())
-        todo = taken.plan if fixed is None else hold_to(taken.plan, fixed)
+        if fixed is not None:
+            kept = hold_to(taken.plan, fixed)
+            taken = stock.commit(config, replace(taken, plan=kept), clock())
+        todo = taken.plan
         # two runs may begin in one second; neither may be taken for the other
         run_id = f"{started.strftime('%Y%m%dT%H%M%SZ')}-{todo.plan_id[:8]}-{secrets.token_hex(3)}"
         vault = config.archive.url if config.archive else None
-        ledger = Ledger(run_id, todo, stores, vault, taken.detected.findings)
+        allowance = (
+            commitment.Allowance(config.archive, accepted=accept_retention)
+            if config.archive
+            else None
+        )
+        ledger = Ledger(run_id, todo, stores, vault, taken.detected.findings, allowance)
         if notary is not None:
             ledger.append_late(notary, taken.unlinked)
         open_tables = [table for table in todo.tables if table.action != "done"]
         if not open_tables:
             result = ledger.result(started, clock(), nothing=True)
             return Done(result, exit_code(result, list(ledger.errors.values())))
+        if todo.commitment is not None:
+            _announce(todo.commitment)
+            commitment.refuse(todo.commitment, accepted=accept_retention)
         ledger.put_document("plan.json", to_json(todo).encode())
         with ThreadPoolExecutor(1, thread_name_prefix="aside") as aside:
             # slow imports, while the first objects are being decoded
@@ -140,7 +158,7 @@ def run(
             write_report = aside.submit(load_report) if load_report else None
             work = Work(
                 config,
-                replace(taken, plan=todo),
+                taken,
                 ledger,
                 folder=folder,
                 show=show or Quiet(),
@@ -148,6 +166,9 @@ def run(
                 aside=aside,
             )
             work.tables()
+            if config.archive is not None and ledger.batched:
+                tables = tuple(ledger.batched.values())
+                ledger.findings.append(batch_copy.prepare(config.archive, stores, run_id, tables))
             result = ledger.result(started, clock(), nothing=False)
             sources = Sources(
                 assigned=taken.detected.assigned,
@@ -165,6 +186,21 @@ def _notary(config: Config, stores: Stores, clock: Clock) -> Notary | None:
     from .evidence.notary import open_notary  # what signs takes a while to import
 
     return open_notary(config, stores, clock)
+
+
+def _announce(found: Commitment) -> None:
+    """Say on stderr what is about to be locked, before it is."""
+    if found.tables:
+        progress.event(
+            "locks",
+            mode=found.mode,
+            tables=found.tables,
+            bytes=found.bytes,
+            years=round(found.months / 12, 2),
+            until=utc_text(found.until),
+            usd_gb_month=found.usd_gb_month,
+            usd=found.usd,
+        )
 
 
 def exit_code(result: RunResult, errors: Sequence[CompactorError] = ()) -> int:

@@ -6,7 +6,8 @@ Reads the assigned listing, nothing else: no store, no clock.
 Invariants:
 * Each object is in exactly one task, or in what is skipped, with a reason: the numbers add up to
   the listing.
-* Same listing (in any order), options and history: same `plan_id`. Findings have no part in it.
+* Same listing (in any order), options and history: same `plan_id`. Findings and commitment
+  have no part in it.
 * A task's id follows from its source objects and the options that are configured for its table, not
   from samples or the tool's version, so that a later run knows it again without reading anything.
   FORMAT_VERSION is raised when the same options would give other bytes.
@@ -22,7 +23,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import choose, lake, prices
-from .config import Config, parse_retain, parse_size
+from .config import Config, parse_retain, parse_size, retain_months
 from .inventory import Detected
 from .model import (
     Action,
@@ -86,8 +87,7 @@ class PlanOptions:
             retain = parse_retain(config.archive.retain)
         months = None
         if config.archive is not None and retain is not None:
-            number, unit = retain
-            months = number * {"d": 12 / 365.25, "mo": 1.0, "y": 12.0}[unit]
+            months = retain_months(retain)
         compact = config.compact
         return cls(
             target_bytes=parse_size(compact.target_file_size),
@@ -169,7 +169,7 @@ def plan(
         estimate=_estimate(tables, skipped, options),
         findings=detected.findings,
     )
-    content = draft.model_dump(mode="json", exclude={"plan_id", "findings"})
+    content = draft.model_dump(mode="json", exclude={"plan_id", "findings", "commitment"})
     return draft.model_copy(update={"plan_id": digest(content)})
 
 

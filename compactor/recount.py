@@ -16,8 +16,8 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
-from . import footers, lake
-from .errors import ConfigError, NotFound, ObjectUnreadable, StoreError
+from . import footers, manifests
+from .errors import NotFound, ObjectUnreadable, StoreError
 from .model import OutputColumn, RunResult, StoredObject, TableResult
 from .profile import ColumnProfile, from_sql, sql_metrics
 from .scratch import Room
@@ -71,44 +71,10 @@ def held_tables(store: Store, run_id: str | None) -> tuple[Held, ...]:
     Raises: ConfigError if there is no such run, or none at all; StoreError if a manifest cannot be
             read.
     """
-    listed = (key for page in store.list(lake.RUNS) for key in page.column("key").to_pylist())
-    runs = sorted(
-        key.removeprefix(lake.RUNS).partition("/")[0]
-        for key in listed
-        if key.removeprefix(lake.RUNS).partition("/")[2] == "manifest.json"
-    )
-    if run_id is not None and run_id not in runs:
-        raise ConfigError(
-            f"no run {run_id!r} has a manifest in {store.url}",
-            hint=f"the latest one is {runs[-1]}" if runs else "there are none: run compactor run",
-        )
-    if not runs:
-        raise ConfigError(f"there is no manifest in {store.url}", hint="run compactor run first")
-    wanted = runs if run_id is None else [run_id]
     latest: dict[tuple[str, str], Held] = {}
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="manifest") as pool:
-        for few in _handfuls(wanted):
-            for result in pool.map(lambda one: _manifest(store, one), few):
-                _keep_latest(latest, result)
+    for result in manifests.read(store, run_id):
+        _keep_latest(latest, result)
     return tuple(latest[name] for name in sorted(latest))
-
-
-def _handfuls(runs: Sequence[str]) -> Iterator[Sequence[str]]:
-    """A manifest may be large: only a few are in memory."""
-    for start in range(0, len(runs), _THREADS):
-        yield runs[start : start + _THREADS]
-
-
-def _manifest(store: Store, run_id: str) -> RunResult:
-    key = lake.run_key(run_id, "manifest.json")
-    try:
-        return RunResult.model_validate_json(store.get(key))
-    except ValueError as error:
-        raise StoreError(
-            f"{store.url}{key} cannot be used: {error}",
-            key=key,
-            hint="was it written by another version?",
-        ) from error
 
 
 def _keep_latest(latest: dict[tuple[str, str], Held], run: RunResult) -> None:

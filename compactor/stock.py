@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from . import detect, lake, peek, plan, scan
+from . import commitment, detect, lake, peek, plan, scan
 from .config import Config, parse_retain
 from .model import Plan
 from .places import Stores, chain_url, open_inventories
@@ -45,7 +45,11 @@ def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
     detected = replace(detected, findings=(*detected.findings, *told))
     _warn_of_unused(config, detected)
     runs = [key for page in stores.lake.list(lake.RUNS) for key in page.column("key").to_pylist()]
-    prior = lake.progress(runs, config.archive.url if config.archive else None)
+    prior = lake.progress(
+        runs,
+        config.archive.url if config.archive else None,
+        batch_counts=config.archive is not None and config.archive.method == "batch",
+    )
     unlinked = lake.unlinked(runs, chain_url(config))
     shape = _plan_options(config)
     adoptable = frozenset(prior.adoptable)
@@ -60,7 +64,19 @@ def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
         if text:
             samples |= peek.peek(stores.sources, detected.assigned, text)
         todo = plan.plan(detected, samples, shape, prior.done, adoptable, memory_bytes=memory)
-    return Stock(detected, todo, inventory.control, prior, unlinked)
+    return commit(config, Stock(detected, todo, inventory.control, prior, unlinked), now)
+
+
+def commit(config: Config, stock: Stock, now: datetime) -> Stock:
+    """Return the stock whose plan says what a run would lock anew."""
+    if config.archive is None:
+        return stock
+    url = config.archive.url
+    locked = {
+        task for task, key in stock.prior.adoptable.items() if lake.is_locked_record(key, url)
+    }
+    found = commitment.commitment(stock.plan, config.archive, locked, now)
+    return replace(stock, plan=stock.plan.model_copy(update={"commitment": found}))
 
 
 def _warn_of_unused(config: Config, detected: detect.Detected) -> None:

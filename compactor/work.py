@@ -222,4 +222,5 @@ def _archive_options(config: Config) -> ArchiveOptions | None:
         mode=config.archive.mode,
         retain=parse_retain(config.archive.retain),
         legal_hold=config.archive.legal_hold,
+        method=config.archive.method,
     )

@@ -35,6 +35,7 @@ from compactor.sample_exports import Column, Layout, RdsExport
 SNAPSHOT = datetime(2026, 10, 6, 3, 47, 12, tzinfo=UTC)
 RETAIN = "30y"
 UNTIL = datetime(2056, 10, 6, 3, 47, 12, tzinfo=UTC)
+CEILING_USD = 1.0
 COLUMNS = (Column("id", "bigint"), Column("note", "text"), Column("created_at", "date"))
 READS = ("GET", "HEAD", "LIST")
 Rows = list[tuple[int, str, date]]
@@ -191,6 +192,16 @@ def write_shop(
     return export.finish()
 
 
+def archive_settings(vault: str) -> dict[str, Any]:
+    """Return the section of an archive that lets a test lock what it likes."""
+    return {
+        "url": f"s3://{vault}/tables/",
+        "retain": RETAIN,
+        "max_retain": "40y",
+        "retention_ceiling_usd": CEILING_USD,
+    }
+
+
 # --- where it lies --------------------------------------------------------------------------------
 
 
@@ -212,7 +223,7 @@ class Place:
         settings = {
             "source": {"urls": [f"s3://{source}/"]},
             "lake": {"url": f"s3://{lake}/tables/"},
-            "archive": {"url": f"s3://{vault}/tables/", "retain": RETAIN},
+            "archive": archive_settings(vault),
             "limits": {"scratch_dir": str(folder / "scratch"), "memory": "1GiB"},
             "tables": {"shop.public.orders": {"grain": "month"}},
         }

@@ -15,7 +15,17 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
-from s3_line import ORDERS, RETAIN, SHOP, SNAPSHOT, UNTIL, Place, rows, write_shop
+from s3_line import (
+    ORDERS,
+    RETAIN,
+    SHOP,
+    SNAPSHOT,
+    UNTIL,
+    Place,
+    archive_settings,
+    rows,
+    write_shop,
+)
 
 from compactor import archive, pipeline, places
 from compactor.archive import ArchiveOptions, locked, retain_until
@@ -485,7 +495,7 @@ def test_a_table_taken_over_and_locked_in_one_archive_is_locked_in_the_next_one_
     delivered.settings = with_archive
     assert {table.status for table in delivered.run().result.tables} == {"adopted"}
     delivered.vault = lock_bucket()
-    delivered.settings["archive"] = {"url": f"s3://{delivered.vault}/tables/", "retain": RETAIN}
+    delivered.settings["archive"] = archive_settings(delivered.vault)
 
     done = delivered.run()
 

@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
+import jsonschema
 import pytest
 from audits import NOW, Folder, archive, check, data_version, faults, look, make_folder
 from botocore.exceptions import ClientError
 from commands import Command
 from s3_line import RETAIN, SNAPSHOT, Place
 
-from compactor import audit
+from compactor import audit, report
 from compactor.config import parse_config
 from compactor.errors import ConfigError
 from compactor.evidence.coverage import due_day, parse_sample
@@ -424,6 +425,34 @@ def test_the_command_prints_the_audit_and_exits_as_it_found(
     assert "100.0 %" in text.out
     assert bad.out.startswith("AUDIT FAILED\n")
     assert path.name in bad.out
+
+
+def test_the_command_writes_the_audit_in_every_form(
+    folder: Folder, command: Command, tmp_path: Path
+) -> None:
+    from s3_line import _toml
+
+    config = tmp_path / "c.toml"
+    config.write_text(_toml(folder.settings))
+    files = {form: tmp_path / f"audit.{form}" for form in ("html", "pdf", "csv")}
+    flags = [part for form, path in files.items() for part in (f"--{form}", path)]
+
+    said = command("-c", config, "audit", "--deep", "--json", *flags)
+
+    assert (said.code, said.json["status"]) == (0, "passed")
+    page = files["html"].read_text(encoding="utf-8")
+    assert "Audit passed" in page
+    assert "Coverage of deep checks" in page
+    assert files["pdf"].read_bytes().startswith(b"%PDF-")
+    rows = files["csv"].read_text(encoding="utf-8").splitlines()
+    assert len(rows) == len(said.json["checks"]) + 1
+    assert len(said.json["snapshots"]) == 2
+    for one in said.json["snapshots"]:
+        assert one["tables"] > 0
+        assert one["rows"] > 0
+        assert one["stored_bytes"] > 0
+    schema = report.schema() | {"anyOf": [{"$ref": "#/$defs/Audit"}]}
+    jsonschema.Draft202012Validator(schema).validate(said.json)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import field_serializer
 
 from ..model import Check, Finding, Model, utc_text
+from ..stored import Snapshot
 
 AuditStatus = Literal["passed", "failed", "not_verified"]
 EVIDENCE_CHECKS = frozenset({"chain", "signature"})
@@ -67,6 +68,8 @@ class Audit(Model):
     """One of each kind with counts, then one for each object (or link, or table) that differs."""
     findings: tuple[Finding, ...] = ()
     coverage: Coverage | None = None
+    snapshots: tuple[Snapshot, ...] = ()
+    """What the links say was stored, and until when it was locked then; the oldest first."""
 
     @field_serializer("audited_at")
     def _utc(self, moment: datetime) -> str | None:

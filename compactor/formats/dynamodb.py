@@ -69,6 +69,10 @@ class DynamoDb:
     ready: bool = True
     decodes_objects: bool = False
 
+    @property
+    def is_converted(self) -> bool:
+        return not self.ready
+
     def convert(self, source: Path, target: Path, options: FormatOptions) -> None:
         if self.ready:
             raise NotImplementedError(f"{self.name} is read as it is")

@@ -89,6 +89,11 @@ def by_severity(findings: Iterable[Finding]) -> list[Kind]:
     )
 
 
+def kinds(findings: Iterable[Finding]) -> list[str]:
+    """Return the names of the kinds that occur, the gravest first."""
+    return list(dict.fromkeys(kind.kind for kind in by_severity(findings)))
+
+
 def message(finding: Finding) -> str:
     """Return what a finding says, without the name of its table where it begins with that."""
     said = finding.message

@@ -10,7 +10,18 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from ..model import Check, Export, Finding, Plan, PlanTable, RunResult, Scan, Table, TableResult
+from ..model import (
+    Check,
+    Commitment,
+    Export,
+    Finding,
+    Plan,
+    PlanTable,
+    RunResult,
+    Scan,
+    Table,
+    TableResult,
+)
 from . import findings, words
 from .facts import (
     STATE_ORDER,
@@ -251,8 +262,34 @@ def _costs(plan: Plan) -> list[tuple[str, str]]:
     if cost.archive_cost_usd_retention is not None:
         whole = dollars(cost.archive_cost_usd_retention)
         pairs.append(("archive", f"{whole} for the whole retention"))
+    if plan.commitment is not None and plan.commitment.tables:
+        pairs += _commitment(plan.commitment)
     if cost.prices:
         pairs.append(("prices", words.visible(cost.prices, 200)))
+    return pairs
+
+
+def _commitment(found: Commitment) -> list[tuple[str, str]]:
+    """Return what would be locked: bytes x years x price, and whether somebody must accept it."""
+    price = "an unknown price" if found.usd_gb_month is None else f"${found.usd_gb_month:g}"
+    pairs = [
+        (
+            "lock",
+            f"{found.mode} until {moment(found.until)} at the latest: at most "
+            f"{plural(found.tables, 'table')}",
+        ),
+        (
+            "",
+            f"{size(found.bytes)} x {found.months / 12:g} years x {price} a GB and month = "
+            f"{dollars(found.usd)}",
+        ),
+    ]
+    if found.too_long:
+        pairs.append(("", f"run will refuse: {words.visible(found.too_long, 400)}"))
+    elif found.to_accept:
+        pairs.append(("", "run needs --accept-retention: nobody can shorten or undo this"))
+    elif found.mode == "COMPLIANCE":
+        pairs.append(("", f"within archive.retention_ceiling_usd, {dollars(found.ceiling_usd)}"))
     return pairs
 
 

@@ -118,11 +118,28 @@ class Object:
     version_id: str | None = None
     sha256: str | None = None
     """Full-object digest (hex) that the store computed or checked itself; None if it has none."""
+    crc64nvme: str | None = None
+    """Full-object checksum (base64) of a copy in parts; None if the store has none."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     lock_mode: str | None = None
     retain_until: datetime | None = None
     legal_hold: bool = False
     storage_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopySource:
+    """An object in S3 that is to be copied there, as it was seen."""
+
+    bucket: str
+    key: str
+    """Whole, with every prefix."""
+    version_id: str | None
+    etag: str
+    size_bytes: int
+    sha256: str
+    """Of its bytes, computed before it was written."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 class Store(Protocol):
@@ -206,12 +223,34 @@ class Store(Protocol):
         """
         ...
 
+    def copy(self, key: str, source: CopySource, *, retention: Retention | None = None) -> Object:
+        """Copy an object inside S3, of any size, and return the copy as read back, locked if asked.
+
+        Create-only, as `put`: the same object counts as copied. Above 5 GiB the copy has no SHA-256
+        but a full-object CRC64NVME; `digest` reads it.
+
+        Raises: AlreadyExists, Changed (the source), LockUnsupported; StoreError for a folder.
+        """
+        ...
+
+    def digest(self, key: str, version_id: str | None = None) -> str:
+        """Return the SHA-256 (hex) of an object's bytes, read once. Raises NotFound, Denied."""
+        ...
+
     def check_lock_support(self) -> None:
         """Raise LockUnsupported unless the bucket has Object Lock and versioning on."""
         ...
 
     def lock(self, key: str, version_id: str, retention: Retention) -> Object:
         """Lock one version and return it as read back. Never shortens a lock."""
+        ...
+
+    def hold(self, key: str, version_id: str, *, on: bool) -> Object:
+        """Put a legal hold on one version, or take it off, and return it as read back.
+
+        The retention stays as it is. Raises: NotFound, Denied, LockUnsupported; StoreError if the
+        store did not do as told.
+        """
         ...
 
     def versions(self, key: str) -> Sequence[str]:

@@ -33,6 +33,7 @@ from ..errors import (
 from .interface import (
     LISTING_SCHEMA,
     VERSIONS_SCHEMA,
+    CopySource,
     Fetched,
     Object,
     Retention,
@@ -245,11 +246,27 @@ class LocalStore:
                 temporary.unlink(missing_ok=True)
         return self.stat(key)
 
+    def copy(self, key: str, source: CopySource, *, retention: Retention | None = None) -> Object:
+        """Raise StoreError: nothing in S3 is copied into a folder."""
+        raise StoreError(
+            f"s3://{source.bucket}/{source.key} cannot be copied to {self.url} inside S3",
+            key=key,
+            hint="copy to a bucket, or fetch and put it",
+        )
+
+    def digest(self, key: str, version_id: str | None = None) -> str:
+        """Return the SHA-256 (hex) of a file's bytes."""
+        return self.stat(key, version_id).sha256 or ""
+
     def check_lock_support(self) -> None:
         """Raise LockUnsupported."""
         raise self._cannot_lock("")
 
     def lock(self, key: str, version_id: str, retention: Retention) -> Object:
+        """Raise LockUnsupported."""
+        raise self._cannot_lock(key)
+
+    def hold(self, key: str, version_id: str, *, on: bool) -> Object:
         """Raise LockUnsupported."""
         raise self._cannot_lock(key)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -18,11 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import ConfigError, StoreError
-from .interface import Fetched, Object, Retention, Version, Wanted
+from .interface import CopySource, Fetched, Object, Retention, Version, Wanted
 from .s3_bulk import Bulk
 from .s3_client import Connection, Patience, boto_translated
+from .s3_copy import Target, copy, digest
 from .s3_list import Lister
-from .s3_lock import check_lock_support, describe
+from .s3_lock import check_lock_support, describe, hold
 from .s3_versions import VERSIONS, Heads, check_lock_readable
 from .s3_write import Writer
 
@@ -52,6 +54,7 @@ class S3Store:
         self._lister = Lister(self._connection)
         self._bulk = Bulk(self._connection, self._prefix)
         self._heads = Heads(self._connection, self._prefix)
+        self._storage_class = storage_class
         self._writer = Writer(self._connection, self._prefix, storage_class)
 
     def list(self, prefix: str = "") -> Iterator[pa.Table]:
@@ -130,6 +133,25 @@ class S3Store:
             retention=retention,
         )
 
+    def copy(self, key: str, source: CopySource, *, retention: Retention | None = None) -> Object:
+        """Copy an object inside S3, of any size; see `s3_copy`."""
+        if retention is not None:
+            self._writer.require_locks()
+        return copy(
+            source,
+            Target(
+                connection=self._connection,
+                prefix=self._prefix,
+                key=key,
+                storage_class=self._storage_class,
+                retention=retention,
+            ),
+        )
+
+    def digest(self, key: str, version_id: str | None = None) -> str:
+        """Return the SHA-256 (hex) of an object's bytes, read once."""
+        return digest(self._connection, self._prefix, key, version_id)
+
     def check_lock_support(self) -> None:
         """Raise LockUnsupported unless the bucket has Object Lock and versioning on."""
         check_lock_support(self._connection)
@@ -137,6 +159,14 @@ class S3Store:
     def lock(self, key: str, version_id: str, retention: Retention) -> Object:
         """Lock one version and return it as read back."""
         return self._writer.lock(key, version_id, retention)
+
+    def hold(self, key: str, version_id: str, *, on: bool) -> Object:
+        """Put a legal hold on one version, or take it off, and return it as read back."""
+        return hold(self._connection, self._prefix, key, version_id, on=on)
+
+    def control_client(self) -> Any:
+        """Return a boto3 client of S3 Control, in this bucket's region."""
+        return self._connection.control_client()
 
     def versions(self, key: str) -> Sequence[str]:
         """Return the version ids of one key, newest first, without delete markers."""

@@ -132,6 +132,11 @@ class Connection:
         region = region or self.region or "us-east-1"
         return self.session.client("s3", region_name=region, config=config)
 
+    def control_client(self) -> Any:
+        """Return a new boto3 client of S3 Control in the bucket's region."""
+        region = self._bucket_region() if self.is_aws else self.region or "us-east-1"
+        return self.session.client("s3control", region_name=region)
+
     @property
     def remote(self) -> Remote:
         """The obstore handle; made on first use."""

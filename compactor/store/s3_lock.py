@@ -35,6 +35,7 @@ def describe(
         modified_at=head["LastModified"].astimezone(UTC),
         version_id=head.get("VersionId") or version_id,
         sha256=full_sha256(head.get("ChecksumSHA256", ""), head.get("ChecksumType", "")),
+        crc64nvme=head.get("ChecksumCRC64NVME"),  # never one of parts: S3 has none
         metadata=head.get("Metadata", {}),
         lock_mode=head.get("ObjectLockMode"),
         retain_until=_utc(head.get("ObjectLockRetainUntilDate")),
@@ -115,6 +116,30 @@ def lock(
             "use it as an archive",
         )
     return locked
+
+
+def hold(connection: Connection, prefix: str, key: str, version_id: str, *, on: bool) -> Object:
+    """Put a legal hold on one version, or take it off, and return it as read back."""
+    found = describe(connection, prefix, key, version_id)
+    if found.legal_hold == on:
+        return found
+    status, where = "ON" if on else "OFF", _where(connection, prefix, key, version_id)
+    with boto_translated(f"turn the legal hold {status}", where, key):
+        connection.client.put_object_legal_hold(
+            Bucket=connection.bucket,
+            Key=prefix + key,
+            VersionId=version_id,
+            LegalHold={"Status": status},
+        )
+    held = describe(connection, prefix, key, version_id)
+    if held.legal_hold != on:
+        raise StoreError(
+            f"{where} has not the legal hold that was asked for: expected {status}, read back "
+            f"{'ON' if held.legal_hold else 'OFF'}",
+            key=key,
+            hint="is reading it permitted (s3:GetObjectLegalHold)?",
+        )
+    return held
 
 
 def _is_retained(found: Object, asked: Retention) -> bool:

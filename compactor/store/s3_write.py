@@ -76,7 +76,7 @@ class Writer:
         size = len(body) if isinstance(body, bytes) else body.stat().st_size
         request = self._request(key, size, sha256, metadata)
         if retention is not None:
-            self._require_locks()
+            self.require_locks()
             request |= {
                 "ObjectLockMode": retention.mode,
                 "ObjectLockRetainUntilDate": retention.until,
@@ -101,7 +101,7 @@ class Writer:
             )
         return self.lock(key, written.version_id, retention)
 
-    def _require_locks(self) -> None:
+    def require_locks(self) -> None:
         """Ask once. Some servers take lock headers for a bucket that cannot lock (LocalStack)."""
         if not self._can_lock:
             with contextlib.suppress(Denied):  # not a permission that writing needs; read back
