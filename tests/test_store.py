@@ -544,9 +544,9 @@ class SimulatedS3:
             schema=LISTING_SCHEMA,
         )
         more = start + self.page < len(entries)
-        token = str(start + self.page) if more else None
+        token = (str(start + self.page),) if more else None
         folders = [key for key, is_folder in part if is_folder]
-        return {"Page": s3_list._Page(objects=table, folders=folders, token=token)}
+        return {"Page": s3_list.Page(objects=table, folders=folders, token=token)}
 
 
 NAMES = st.text(alphabet="ab1é", max_size=4)
