@@ -30,8 +30,8 @@ from .evidence.chain import Link
 from .evidence.coverage import CoverageFile, parse_sample
 from .evidence.deep import ENGINE, Deep
 from .evidence.deep import ORIGINS as DEEP_ORIGINS
-from .evidence.inspect import HEAD, Named, Tally, Verdict, inspect, status_of
 from .evidence.inspect import ORIGINS as HEAD_ORIGINS
+from .evidence.inspect import Named, Tally, Verdict, inspect, origin, status_of
 from .evidence.keys import TrustedKeys, always, load_trusted, open_key
 from .evidence.named import NamedVersions
 from .evidence.predicate import CHAIN, Statement
@@ -311,7 +311,7 @@ class _Auditor:
         for verdict in inspect(item, found, self.config.archive):
             if verdict.status == "fail" and verdict.name in ("lock", "legal_hold"):
                 verdict = self._unless_hidden(verdict, item, found)
-            self.tally.add(verdict, item.name, HEAD.format(item.link))
+            self.tally.add(verdict, item.name, origin(item))
 
     def _unless_hidden(self, verdict: Verdict, item: Named, found: Object | StoreError) -> Verdict:
         """S3 leaves out of a description what the credentials may not see."""

@@ -253,6 +253,25 @@ def test_locks_that_end_soon_are_told_with_their_date(place: Place) -> None:
     assert check(quiet, "expiring").actual == "0 versions whose lock ends within 30d"
 
 
+# --- later acts ---
+
+
+def test_records_of_later_acts_belong_to_the_archive(place: Place) -> None:
+    archive(place)
+    command = ("hold", "add", "--all", "--reason", "a lawsuit", "--apply")
+    done = place.cli("-q", *command)
+    assert done.returncode == 0, done.stderr
+    (record,) = [key for key in place.versions() if "/_evidence/records/" in key]
+
+    assert look(place.config).status == "passed"
+
+    # what only looks like one by its name is nobody's
+    fake = f"{record.rpartition('/')[0]}/20260101T000000000000Z-hold.json"
+    place.client.put_object(Bucket=place.vault, Key=fake, Body=b"{}")
+    (told,) = faults(look(place.config))["unnamed_objects"]
+    assert told.subject.startswith(fake.removeprefix("tables/"))
+
+
 # --- schedule -------------------------------------------------------------------------------------
 
 

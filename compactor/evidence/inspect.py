@@ -21,7 +21,8 @@ from ..model import Check, CheckStatus, StoredObject, TableResult, utc_text
 from ..store.interface import Object
 from .predicate import Statement
 
-HEAD = "link {}; description of this version (HEAD)"
+NO_LINK = -1
+"""Of what no link names: records of later acts."""
 ORIGINS = {
     "present": "what the chain names; HEAD of each version",
     "size": "what the chain names; HEAD of each version",
@@ -159,6 +160,12 @@ def _named(
         snapshot=table.snapshot,
         part=part,
     )
+
+
+def origin(item: Named) -> str:
+    """Return where both sides of a verdict about a version are from."""
+    named = "record of a later act" if item.link == NO_LINK else f"link {item.link}"
+    return f"{named}; description of this version (HEAD)"
 
 
 # --- one object -----------------------------------------------------------------------------------

@@ -13,13 +13,16 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from pydantic import ValidationError
 
+from ..errors import NotFound
 from ..sql import query, rows
 from ..store.interface import Store
 from .chain import Link
 from .deep import PartFacts
-from .inspect import Named, longest, named_others, named_parts
+from .inspect import NO_LINK, Named, longest, named_others, named_parts
 from .predicate import Statement, timestamp_key
+from .records import RECORDS, Record
 
 _MOMENT = pa.timestamp("us", tz="UTC")
 _SCHEMA = pa.schema(
@@ -121,16 +124,21 @@ class NamedVersions:
         """List all versions and delete markers. Raises: Denied, StoreError."""
         for page in self._store.list_versions():
             self._load("audit/add_listed", page, {"left_out": left_out})
-        self._add_stamps()
+        self._add_companions()
 
-    def _add_stamps(self) -> None:
-        """The stamp of a link lies beside it; its first version counts as named."""
+    def _add_companions(self) -> None:
+        """Name what no link can name: its own time stamp, and records of later acts.
+
+        The first version of each counts. A record counts if it reads as one; nothing signs it, so
+        it excuses nothing but itself.
+        """
         found: dict[str, dict[str, Any]] = {}
         for row in self.unnamed():
-            if row["key"] in self._stamps and not row["is_delete_marker"]:
-                found.setdefault(row["key"], row)
+            key = row["key"]
+            if not row["is_delete_marker"] and (key in self._stamps or self._is_record(key)):
+                found.setdefault(key, row)
         for key, row in found.items():
-            number, until = self._stamps[key]
+            number, until = self._stamps.get(key, (NO_LINK, None))
             self._add(
                 Named(
                     key=key,
@@ -147,6 +155,15 @@ class NamedVersions:
                 )
             )
         self._insert()
+
+    def _is_record(self, key: str) -> bool:
+        if not key.startswith(RECORDS):
+            return False
+        try:
+            Record.model_validate_json(self._store.get(key))
+        except (ValidationError, NotFound):  # no record, or hidden by a delete marker
+            return False
+        return True
 
     # --- what is there ---
 
