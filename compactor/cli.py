@@ -18,8 +18,10 @@ import typer
 from . import __version__, batch_commands, progress, retention_commands
 from .errors import CompactorError, ConfigError
 from .flags import Json, config_of_flags, leave, print_result, settings, write_file
+from .report_commands import report_command, write_audit
 
 if TYPE_CHECKING:
+    from .evidence.keys import SigningKey
     from .model import RunResult
 
 EXIT_CODES = """
@@ -234,6 +236,92 @@ def reconcile_command(
     leave(found.exit_code)
 
 
+@app.command("audit")
+def audit_command(
+    # one parameter per flag: this is how Typer learns of them
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also read the objects back: digest, rows, fingerprint.")
+    ] = False,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            help="With --deep, only so much, such as 1%/day: each object on its own day of 100.",
+            metavar="SHARE",
+        ),
+    ] = None,
+    within: Annotated[
+        str | None,
+        typer.Option(help="Tell which locks end within this time, such as 90d.", metavar="TIME"),
+    ] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="A link that must still be in the chain: what an earlier audit printed.",
+            metavar="NUMBER:SHA256",
+        ),
+    ] = None,
+    first: Annotated[
+        int,
+        typer.Option(
+            help="The oldest link there must be, where older ones have ended and were removed.",
+            metavar="NUMBER",
+            min=0,
+        ),
+    ] = 0,
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="Trusted keys; else those of the configuration.", metavar="FILE"),
+    ] = None,
+    coverage: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep here what was read when, and the last link; an interrupted audit goes on.",
+            metavar="FILE",
+        ),
+    ] = None,
+    as_json: Json = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Also write the JSON here.", metavar="FILE"),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also one page with everything inside.", metavar="FILE")
+    ] = None,
+    pdf: Annotated[
+        Path | None,
+        typer.Option(help="Also for filing: PDF/A, needs compactor[pdf].", metavar="FILE"),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Also one row per check.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Check chain, signatures, every version, lock and schedule. Reads only.
+
+    Everything is told, not just the first fault. What may not be read is "not verified".
+
+    Example: compactor -c shop.toml audit --deep --sample 1%/day --coverage read.jsonl --within 90d
+    """
+    from . import audit, pipeline, report
+    from .model import to_json
+
+    options = audit.AuditOptions(
+        deep=deep,
+        sample=sample,
+        within=audit.parse_within(within) if within else None,
+        head=audit.parse_head(head) if head else None,
+        first=first,
+        keys=keys,
+        coverage=coverage,
+    )
+    with progress.show(settings.log_format, quiet=settings.quiet) as show:
+        found = audit.audit(config_of_flags(), options, clock=pipeline.utc_now, show=show)
+    if output is not None:
+        write_file(output, to_json(found, indent=1) + "\n")
+    write_audit(found, html=html, pdf=pdf, csv=csv)
+    print_result(found, report.audit_text, as_json)
+    leave(found.exit_code)
+
+
 def _load_report() -> Callable[[RunResult], str]:
     from . import report
 
@@ -241,29 +329,7 @@ def _load_report() -> Callable[[RunResult], str]:
     return report.html
 
 
-@app.command("report")
-def report_command(
-    run_json: Annotated[Path, typer.Argument(help="report.json of a run.", metavar="RUN")],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write HTML here.", metavar="FILE")
-    ] = None,
-) -> None:
-    """Make the HTML page of a run anew, from its report.json.
-
-    Example: compactor report report.json -o report.html
-    """
-    from . import report
-    from .model import RunResult
-
-    try:
-        result = RunResult.model_validate_json(run_json.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{run_json} is not a run's report.json: {error}") from error
-    if output is None:
-        print(report.text(result))
-    else:
-        write_file(output, report.html(result))
-        print(output)
+app.command("report")(report_command)
 
 
 @app.command("init")
@@ -280,6 +346,57 @@ def init_command(
         raise ConfigError(f"{output} exists already; name another file")
     write_file(output, example())
     print(f"{output}: set source.urls and lake.url, then run: compactor -c {output} scan")
+
+
+key_app = typer.Typer(
+    help="Keys that sign the chain of evidence.\n\nExample: compactor key new compactor.key",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(key_app, name="key")
+
+
+@key_app.command("new")
+def key_new_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+) -> None:
+    """Make an ed25519 key pair: FILE (private, mode 0600) and FILE.pub; print its entry as trusted.
+
+    Example: compactor key new compactor.key
+    """
+    from .evidence.keys import new_key
+
+    _print_key(new_key(file))
+
+
+@key_app.command("show")
+def key_show_command(
+    uri: Annotated[
+        str | None,
+        typer.Argument(metavar="KEY", help="ed25519:FILE or awskms:ID; else the configured one."),
+    ] = None,
+) -> None:
+    """Print the entry of a key for the file of trusted keys, valid from now on.
+
+    Example: compactor key show awskms:alias/audit
+    """
+    from .evidence.keys import open_key
+
+    if uri is None:
+        evidence = config_of_flags().evidence
+        if evidence is None:
+            raise ConfigError("no key is configured", hint="give one: ed25519:FILE or awskms:ID")
+        uri = evidence.key
+    _print_key(open_key(uri))
+
+
+def _print_key(key: SigningKey) -> None:
+    from .evidence.keys import TrustedKeys
+    from .model import to_json
+    from .pipeline import utc_now
+
+    entry = key.trusted(utc_now().replace(microsecond=0), note=key.uri)
+    print(to_json(TrustedKeys(keys=(entry,)), indent=1))
 
 
 @app.command("demo")

@@ -44,6 +44,7 @@ _MOST = {"d": 365_000, "mo": 12_000, "y": 1_000}
 _LEAST_MEMORY = 64 << 20
 _SETTLE = re.compile(r"^\s*(\d{1,9})\s*(s|m|h)\s*$")
 _TASK_ARN = re.compile(r"^arn:aws[a-z-]*:dms:[a-z0-9-]+:[0-9]{12}:task:[A-Za-z0-9-]+$")
+_HOURS = re.compile(r"^\s*(\d{1,6})\s*h\s*$")
 _ROLE_ARN = re.compile(r"^arn:(aws[a-z-]*):iam::([0-9]{12}):role/[\w+=,.@/-]+$")
 _RETAIN = re.compile(r"^\s*(\d+)\s*(d|mo|y)\s*$")
 
@@ -67,6 +68,15 @@ def parse_retain(text: str) -> tuple[int, Literal["d", "mo", "y"]]:
     if int(match[1]) > _MOST[unit]:
         raise ValueError(f"{text!r} is longer than 1000 years")
     return int(match[1]), unit
+
+
+Period = tuple[int, Literal["h", "d", "mo", "y"]]
+
+
+def parse_period(text: str) -> Period:
+    """Return (number, unit) of `12h`, `1d`, `1mo`, `1y`."""
+    match = _HOURS.match(text)
+    return (int(match[1]), "h") if match and int(match[1]) else parse_retain(text)
 
 
 def retain_months(period: tuple[int, Literal["d", "mo", "y"]]) -> float:
@@ -279,6 +289,57 @@ class TableConfig(_Section):
     """Source types by column, where the export does not say them: `timestamp`, `numeric`, ..."""
 
 
+class EvidenceConfig(_Section):
+    """Who signs what a run did. Relative paths are those of the working directory."""
+
+    key: str
+    """`ed25519:<file>` or `awskms:<id, ARN or alias>`."""
+    trusted_keys: str = ""
+    """JSON file with the keys that may have signed, and when; empty: `key` alone."""
+    tsa: str = ""
+    """URL of an RFC 3161 time-stamping authority; empty: no time stamps."""
+    tsa_certificate: str = ""
+    """PEM file: the authority's root certificate, intermediate ones, perhaps its own."""
+
+    @field_validator("key")
+    @classmethod
+    def _key(cls, text: str) -> str:
+        scheme, _, name = text.partition(":")
+        if scheme not in ("ed25519", "awskms") or not name:
+            raise ValueError(
+                f"{text!r} names no key; write ed25519:<file> or awskms:<id, ARN or alias>"
+            )
+        return text
+
+    @field_validator("tsa")
+    @classmethod
+    def _tsa(cls, text: str) -> str:
+        parts = urlsplit(text)
+        if text and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError(f"{text!r} is no URL of a time-stamping authority")
+        if parts.username or parts.password:
+            raise ValueError("the URL has a user or password in it; secrets have no place here")
+        return text
+
+    @model_validator(mode="after")
+    def _together(self) -> EvidenceConfig:
+        if bool(self.tsa) != bool(self.tsa_certificate):
+            raise ValueError("tsa and tsa_certificate belong together: give both, or neither")
+        return self
+
+
+class AuditConfig(_Section):
+    expect: dict[str, str] = {}
+    """Database, or database.table -> how often there is a snapshot: `1d`, `12h`, `1mo`."""
+
+    @field_validator("expect")
+    @classmethod
+    def _periods(cls, expect: dict[str, str]) -> dict[str, str]:
+        for period in expect.values():
+            parse_period(period)
+        return expect
+
+
 class LimitsConfig(_Section):
     memory: str = "auto"
     scratch: str = "auto"
@@ -323,8 +384,10 @@ class Config(_Section):
     source: SourceConfig
     lake: LakeConfig
     archive: ArchiveConfig | None = None
+    evidence: EvidenceConfig | None = None
     compact: CompactConfig = CompactConfig()
     formats: FormatsConfig = FormatsConfig()
+    audit: AuditConfig = AuditConfig()
     limits: LimitsConfig = LimitsConfig()
     tables: dict[str, TableConfig] = {}
 
@@ -406,8 +469,10 @@ def _known(loc: tuple[Any, ...]) -> list[str]:
         "source": SourceConfig,
         "lake": LakeConfig,
         "archive": ArchiveConfig,
+        "evidence": EvidenceConfig,
         "compact": CompactConfig,
         "formats": FormatsConfig,
+        "audit": AuditConfig,
         "limits": LimitsConfig,
         "tables": TableConfig,
     }

@@ -1,13 +1,14 @@
 """The demo: a real S3 server with Object Lock, realistic exports, and the whole line over them.
 
 Everything happens on this machine, on loopback, in folders that are removed at the end; only the
-report, the configuration and the plan stay in the folder that was asked for.
+report, the configuration, the plan and the signing key stay in the folder that was asked for.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import tempfile
 import time
@@ -19,6 +20,7 @@ from pathlib import Path
 from . import pipeline, progress, report
 from .config import Config, parse_config
 from .errors import CompactorError
+from .evidence.keys import new_key
 from .model import RunResult, to_json
 from .sample_exports import (
     CartsSize,
@@ -47,6 +49,8 @@ url = "s3://demo-archive/tables/"
 mode = "COMPLIANCE"
 retain = "7y"
 retention_ceiling_usd = 1.0   # what a run may lock without --accept-retention
+[evidence]
+key = {key}
 [tables."shop.public.orders"]   # a demo is too small for the automatic choice to divide it
 grain = "month"
 [tables."shop.public.events"]
@@ -62,8 +66,9 @@ def demo(folder: Path) -> int:
 
     begun = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "compactor.toml").write_text(_CONFIG, encoding="utf-8")
-    config = parse_config(tomllib.loads(_CONFIG), "demo")
+    text = _CONFIG.format(key=json.dumps(_key(folder / "compactor.key")))  # TOML quotes like JSON
+    (folder / "compactor.toml").write_text(text, encoding="utf-8")
+    config = parse_config(tomllib.loads(text), "demo")
     _say("1. start an S3 server with Object Lock on this machine (SeaweedFS)")
     with SeaweedServer() as server, _environment(server.env()):
         _make_buckets()
@@ -88,6 +93,11 @@ def demo(folder: Path) -> int:
     _say(f"done in {time.monotonic() - begun:.0f} s; the server has been stopped")
     _say(f"report: {(folder / 'report.html').resolve().as_uri()}")
     return code
+
+
+def _key(path: Path) -> str:
+    """Return the URI of the demo's signing key; the first demo in a folder makes it."""
+    return f"ed25519:{path}" if path.exists() else new_key(path).uri
 
 
 def _run(config: Config, folder: Path) -> tuple[RunResult, int]:

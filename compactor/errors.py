@@ -12,7 +12,8 @@
     |  |- Changed             4   the object is not the one that was listed
     |  '- LockUnsupported     4   the store cannot lock, or the bucket does not have Object Lock
     |- VerificationFailed     5   raised by pipeline and cli from failed checks, never inside verify
-    '- SignatureError         6   evidence is not signed as expected
+    '- EvidenceError          6   the chain of evidence is broken, or cannot be continued
+       '- SignatureError      6   evidence is not signed as expected
 
 0 is "done" or "nothing to do"; 130 is "interrupted". A message says what happened, where, what was
 expected and found, and what to do next. Errors cross process borders, so each takes exactly one
@@ -86,5 +87,9 @@ class VerificationFailed(CompactorError):
     exit_code = 5
 
 
-class SignatureError(CompactorError):
+class EvidenceError(CompactorError):
     exit_code = 6
+
+
+class SignatureError(EvidenceError):
+    pass

@@ -10,7 +10,9 @@ There is no state database. A run writes, in this order:
     _compactor/batch/<run_id>/...                        manifests and requests for it
     _compactor/runs/<run_id>/failed/<task_id>.json       a verified table that could not be locked
     _compactor/runs/<run_id>/report.json, report.html
+    _compactor/runs/<run_id>/draft-<chain>.dsse.json     signed: what the link will say
     _compactor/runs/<run_id>/manifest.json               last; readers believe only this
+    _compactor/runs/<run_id>/link-<chain>.json           once the evidence chain has its link
 
 One listing of `_compactor/runs/` therefore tells everything: a task is *done* if its last document
 lies in a run that has a manifest, and can be *adopted* if that run was interrupted. Keys are
@@ -82,6 +84,43 @@ def run_key(run_id: str, name: str) -> str:
 def record_key(run_id: str, task_id: str, archive_url: str | None) -> str:
     folder = f"locked-{archive_id(archive_url)}" if archive_url else "verified"
     return run_key(run_id, f"{folder}/{task_id}.json")
+
+
+def draft_key(run_id: str, chain_url: str) -> str:
+    """Return the key of what a run signed for the chain in that archive (or lake)."""
+    return run_key(run_id, f"draft-{archive_id(chain_url)}.dsse.json")
+
+
+def link_record_key(run_id: str, chain_url: str) -> str:
+    return run_key(run_id, f"link-{archive_id(chain_url)}.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Unlinked:
+    """Runs with a manifest that the evidence chain of one place may not know yet, in order."""
+
+    drafted: tuple[str, ...]
+    """Those that signed a draft: a link can be appended."""
+    unsigned: tuple[str, ...]
+    """Those that signed nothing, for any chain: nobody vouches for their manifest."""
+
+
+def unlinked(keys: Iterable[str], chain_url: str) -> Unlinked:
+    """Read a listing of `_compactor/runs/`."""
+    names: dict[str, set[str]] = {}
+    for key in keys:
+        run_id, _, rest = key.removeprefix(RUNS).partition("/")
+        names.setdefault(run_id, set()).add(rest)
+    drafted, unsigned = [], []
+    for run_id in sorted(run for run, there in names.items() if "manifest.json" in there):
+        there = {run_key(run_id, name) for name in names[run_id]}
+        if link_record_key(run_id, chain_url) in there:
+            continue
+        if draft_key(run_id, chain_url) in there:
+            drafted.append(run_id)
+        elif not any(name.startswith("draft-") for name in names[run_id]):
+            unsigned.append(run_id)
+    return Unlinked(tuple(drafted), tuple(unsigned))
 
 
 def batched_key(run_id: str, task_id: str, archive_url: str) -> str:

@@ -29,7 +29,7 @@ from . import compact, decide, probe, stage_text, staged_rows, verify
 from .compact import CompactOptions, Loaded
 from .compare_readers import compare_readers
 from .deposit import Deposit
-from .errors import ObjectUnreadable, SchemaDrift, StoreError, VerificationFailed
+from .errors import ObjectUnreadable, SchemaDrift, SourceError, StoreError, VerificationFailed
 from .feed import Feed
 from .formats import FORMATS
 from .formats.interface import Fields, Survey, add_survey
@@ -108,6 +108,7 @@ class TableLine:
             grain=options.grain,
             declared_rows=table.declared_rows,
             is_text=table.read_as is not None,
+            is_converted=table.read_as is not None and FORMATS[table.format].is_converted,
         )
         self.findings = TableFindings(table)
         self.rules: tuple[Rule, ...] = ()
@@ -210,6 +211,7 @@ class TableLine:
             self.fields = self._survey(pieces)
         facts: dict[int, probe.ColumnFacts] = {}
         plain: tuple[Rule, ...] = ()
+        rows = 0
         for number, piece in enumerate(pieces):
             folder = self.folder / f"types-{number}"
             chunk = prepare(self.table, piece, self.store, folder, Quiet(), fields=self.fields)
@@ -226,8 +228,21 @@ class TableLine:
                 found = probe.probe(connection, chunk.staged.files, plain)
                 for no, fact in found.items():
                     facts[no] = facts[no].merged(fact) if no in facts else fact
+            rows += chunk.staged.footer_rows
             shutil.rmtree(chunk.folder, ignore_errors=True)
+        self._refuse_other_count(rows)
         return probe.tune(plain, facts)
+
+    def _refuse_other_count(self, rows: int) -> None:
+        """Raise where the objects hold other rows than declared: before anything is written, so
+        that nothing is in the way once they are restored."""
+        declared = self.table.declared_rows
+        if declared is not None and declared != rows:
+            raise SourceError(
+                f"{self.table.table}: the export tool declares {declared} rows, its "
+                f"{self.table.source_files} objects hold {rows}",
+                hint="restore the objects from the export, or export again",
+            )
 
     def _survey(self, pieces: Sequence[Sequence[Wanted]]) -> Fields:
         """Choose the columns of a text table from all of its rows. Another GET per object."""
@@ -267,6 +282,8 @@ class TableLine:
         chunk = coming.prepared.result()
         staged = chunk.staged
         refuse_unreadable(self.table, staged)
+        if decided is None:  # else it was done when the types were decided
+            self._refuse_other_count(staged.footer_rows)
         if not staged.files:
             return chunk, None
         if streamed is None:
@@ -415,18 +432,20 @@ class TableLine:
         self, connection: duckdb.DuckDBPyConnection, members: Sequence[Suspect]
     ) -> dict[str, decide.Verdict]:
         self.progress.table(self.table.table, "deciding", members=len(members))
-        return decide_members(
-            connection,
-            members,
-            self.sums,
-            self.rules,
-            Delivered(
-                schemas=self.schemas,
-                reading=self.reading,
-                hashes=sorted(self.folder.glob("hashes-*.parquet")),
-            ),
-            self.room.below("members"),
-        )
+        with self._translated(None):
+            return decide_members(
+                connection,
+                members,
+                self.sums,
+                self.rules,
+                Delivered(
+                    schemas=self.schemas,
+                    format=self.table.format,
+                    reading=self.reading,
+                    hashes=sorted(self.folder.glob("hashes-*.parquet")),
+                ),
+                self.room.below("members"),
+            )
 
     # --- writing, storing ---
 

@@ -19,6 +19,8 @@ import duckdb
 import pyarrow as pa
 
 from . import decide, stage_text, staged_rows, types
+from .errors import ConfigError, ObjectUnreadable
+from .formats.interface import Fields, Survey, add_survey
 from .model import Member
 from .reading import ParquetRows, Rows, TextRows
 from .scratch import Room
@@ -33,6 +35,7 @@ class Suspect:
     member: Member
     store: Store
     wanted: Sequence[Wanted]
+    format: str = "parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Delivered:
 
     schemas: Sequence[pa.Schema]
     """Of its Parquet files; none for other formats."""
+    format: str
     reading: Rows
     hashes: Sequence[Path]
     """Parquet files with its row hashes."""
@@ -135,15 +139,20 @@ def _read(
     """Fill `member_rows`; return, per member, what makes its columns differ from the parent's."""
     connection.execute(query("decide/member_rows"))
     parent = column_types(source.schemas)
-    differences: dict[int, str] = {}
-    for store in {id(suspect.store): suspect.store for suspect in members}.values():
+    differences = {
+        no: f"it is delivered as {suspect.format}, the other one as {source.format}"
+        for no, suspect in enumerate(members)
+        if suspect.format != source.format
+    }
+    alike = {no: suspect for no, suspect in enumerate(members) if no not in differences}
+    if isinstance(source.reading, TextRows):
+        differences |= _text_differences(alike, source.reading, room)
+        alike = {no: suspect for no, suspect in alike.items() if no not in differences}
+    for store in {id(suspect.store): suspect.store for suspect in alike.values()}.values():
         owners = [
-            no
-            for no, suspect in enumerate(members)
-            if suspect.store is store
-            for _ in suspect.wanted
+            no for no, suspect in alike.items() if suspect.store is store for _ in suspect.wanted
         ]
-        wanted = [item for s in members if s.store is store for item in s.wanted]
+        wanted = [item for s in alike.values() if s.store is store for item in s.wanted]
         start = 0
         for piece in chunks(wanted, room.chunk_bytes):
             room.folder.mkdir(parents=True, exist_ok=True)
@@ -154,6 +163,38 @@ def _read(
             start += len(piece)
             shutil.rmtree(room.folder)
     return differences
+
+
+def _text_differences(
+    suspects: Mapping[int, Suspect], parent: TextRows, room: Room
+) -> dict[int, str]:
+    """Say, per member, how its columns differ: read as the parent's, others would be overlooked.
+
+    Text has no schema: every row is looked at. A second GET per object, but only of tables that
+    were delivered twice.
+    """
+    found: dict[int, str] = {}
+    for no, suspect in suspects.items():
+        reading = parent.of_others()
+        total: Survey = {}
+        try:
+            for piece in chunks(suspect.wanted, room.chunk_bytes):
+                room.folder.mkdir(parents=True, exist_ok=True)
+                staged = stage_text.fetch(suspect.store, piece, room.folder, reading)
+                if staged.failed_store is not None:
+                    raise staged.failed_store
+                if staged.unreadable:
+                    raise staged.unreadable[0]
+                add_survey(total, stage_text.survey(staged, reading))
+                shutil.rmtree(room.folder)
+            own = reading.format.fields(total, reading.of_objects())
+        except (ObjectUnreadable, ConfigError) as error:
+            found[no] = f"it cannot be read as the parent is: {error}"
+            shutil.rmtree(room.folder, ignore_errors=True)
+            continue
+        if problem := field_difference(own, parent.fields):
+            found[no] = problem
+    return found
 
 
 def _staged(store: Store, piece: Sequence[Wanted], folder: Path, parent: Rows) -> Staged:
@@ -174,7 +215,7 @@ def _hash(
     if staged.failed_store is not None:
         raise staged.failed_store
     told = [column_difference(schema.to_arrow_schema(), parent) for schema in staged.schemas]
-    told = told or [""]  # text has the parent's columns
+    told = told or [""]  # the columns of text were compared before
     for place, no in enumerate(staged.schema_nos):
         problem = told[no] if no >= 0 else "one of its objects cannot be read"
         if problem:
@@ -218,7 +259,18 @@ def column_types(schemas: Sequence[pa.Schema]) -> dict[str, frozenset[str]]:
 
 def column_difference(schema: pa.Schema, parent: Mapping[str, frozenset[str]]) -> str:
     """Say how columns differ from the parent's; by name, whatever their order. Empty if not."""
-    own = {column.name: str(column.type) for column in schema}
+    return _difference({column.name: str(column.type) for column in schema}, parent)
+
+
+def field_difference(own: Fields, parent: Fields) -> str:
+    """Say how the columns of a text table differ from the parent's. Empty if they do not."""
+    return _difference(
+        {field.name: field.kind for field in own.fields},
+        {field.name: frozenset((field.kind,)) for field in parent.fields},
+    )
+
+
+def _difference(own: Mapping[str, str], parent: Mapping[str, frozenset[str]]) -> str:
     more = sorted(own.keys() - parent.keys())
     less = sorted(parent.keys() - own.keys())
     other = sorted(name for name in own.keys() & parent.keys() if own[name] not in parent[name])

@@ -417,6 +417,29 @@ class ManifestRef(Model):
     sha256: str
 
 
+class LinkRef(Model):
+    """A link of the evidence chain, as it was stored."""
+
+    number: int
+    run_id: str
+    """The run that it is about."""
+    key: str
+    url: str
+    sha256: str
+    """Of the envelope."""
+    keyid: str
+    version_id: str | None = None
+    lock_mode: str | None = None
+    retain_until: datetime | None = None
+    timestamp: CheckStatus | None = None
+    """Of the RFC 3161 time stamp; None where none is configured."""
+    checks: tuple[Check, ...] = ()
+
+    @field_serializer("retain_until")
+    def _utc(self, moment: datetime | None) -> str | None:
+        return utc_text(moment)
+
+
 class RunResult(Model):
     run_id: str
     plan_id: str
@@ -432,6 +455,10 @@ class RunResult(Model):
     manifest: ManifestRef | None = None
     report: str | None = None
     """URL of the HTML report."""
+    evidence: LinkRef | None = None
+    """The signed link about this run; None where nothing signs, or nothing was done."""
+    late_links: tuple[LinkRef, ...] = ()
+    """Links that this run appended for earlier ones, which ended before they could."""
     versions: dict[str, str] = {}
 
     @field_serializer("started_at", "finished_at")

@@ -1,30 +1,36 @@
-"""The line: scan -> detect -> plan -> compact -> verify -> archive, then report and manifest.
+"""The line: scan -> detect -> plan -> compact -> verify -> archive, then report and evidence.
 
 The only module that knows the order of the stages. What it was that failed decides the exit code
 (`exit_code`).
 
 Order of writes (see `lake.py`): the plan first, data, a document per table, the report, the
-manifest last. A run that finds nothing new writes nothing at all.
+manifest, then its link in the chain of evidence. A run that finds nothing new writes nothing at
+all, unless an earlier run was interrupted before its link.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from . import batch_copy, commitment, detect, progress, scan, second_engine, stock
 from .config import Config
 from .errors import CompactorError, SourceError
 from .ledger import Ledger
 from .model import Commitment, Plan, RunResult, Scan, to_json, utc_text
-from .places import open_inventories, open_stores
+from .places import Sources, Stores, open_inventories, open_stores
 from .progress import Progress, Quiet
 from .read_options import read_options
 from .scratch import scratch_folder
 from .store import open_store
 from .work import Work
+
+if TYPE_CHECKING:
+    from .evidence.notary import Notary
 
 Clock = Callable[[], datetime]
 WriteReport = Callable[[RunResult], str]
@@ -120,13 +126,15 @@ def run(
     stores = open_stores(config)
     if config.archive is not None and config.archive.method == "batch":
         batch_copy.target_prefix(stores)
+    notary = _notary(config, stores, clock)
     with scratch_folder(config.limits.scratch_path()) as folder:
         taken = stock.take(config, stores, folder, clock())
         if fixed is not None:
             kept = hold_to(taken.plan, fixed)
             taken = stock.commit(config, replace(taken, plan=kept), clock())
         todo = taken.plan
-        run_id = f"{started.strftime('%Y%m%dT%H%M%SZ')}-{todo.plan_id[:8]}"
+        # two runs may begin in one second; neither may be taken for the other
+        run_id = f"{started.strftime('%Y%m%dT%H%M%SZ')}-{todo.plan_id[:8]}-{secrets.token_hex(3)}"
         vault = config.archive.url if config.archive else None
         allowance = (
             commitment.Allowance(config.archive, accepted=accept_retention)
@@ -134,6 +142,8 @@ def run(
             else None
         )
         ledger = Ledger(run_id, todo, stores, vault, taken.detected.findings, allowance)
+        if notary is not None:
+            ledger.append_late(notary, taken.unlinked)
         open_tables = [table for table in todo.tables if table.action != "done"]
         if not open_tables:
             result = ledger.result(started, clock(), nothing=True)
@@ -146,22 +156,28 @@ def run(
             # slow imports, while the first objects are being decoded
             aside.submit(second_engine.load)
             write_report = aside.submit(load_report) if load_report else None
-            work = Work(
-                config,
-                taken,
-                ledger,
-                folder=folder,
-                show=show or Quiet(),
-                clock=clock,
-                aside=aside,
-            )
-            work.tables()
+            show = show or Quiet()
+            Work(config, taken, ledger, folder=folder, show=show, clock=clock).tables(aside)
             if config.archive is not None and ledger.batched:
                 tables = tuple(ledger.batched.values())
                 ledger.findings.append(batch_copy.prepare(config.archive, stores, run_id, tables))
             result = ledger.result(started, clock(), nothing=False)
-            result = ledger.publish(result, write_report.result() if write_report else None)
+            sources = Sources(
+                assigned=taken.detected.assigned,
+                tables={table.task_id: table.table_no for table in todo.tables},
+                memory_bytes=config.limits.memory_bytes() // 2,
+            )
+            made = write_report.result() if write_report else None
+            result = ledger.publish(result, made, notary, sources)
         return Done(result, exit_code(result, list(ledger.errors.values())))
+
+
+def _notary(config: Config, stores: Stores, clock: Clock) -> Notary | None:
+    if config.evidence is None:
+        return None
+    from .evidence.notary import open_notary  # what signs takes a while to import
+
+    return open_notary(config, stores, clock)
 
 
 def _announce(found: Commitment) -> None:

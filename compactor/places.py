@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from . import archive
 from .config import Config
@@ -18,6 +20,24 @@ class Stores:
     sources: tuple[Store, ...]
     lake: Store
     archive: Store | None
+    chain: Store
+    """Where the evidence lies: the archive, else the lake. Every run reads links again, so they are
+    written in the bucket's default storage class, whatever that of the data is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where a run finds which objects it has read: the assigned listing, on scratch."""
+
+    assigned: Path
+    tables: Mapping[str, int]
+    """`table_no` by task_id."""
+    memory_bytes: int
+
+
+def chain_url(config: Config) -> str:
+    """Return the URL, as configured, of the place of the evidence chain."""
+    return config.archive.url if config.archive else config.lake.url
 
 
 def refuse_overlap(config: Config) -> None:
@@ -39,12 +59,16 @@ def open_stores(config: Config) -> Stores:
     many = config.limits.concurrency
     refuse_overlap(config)
     sources = tuple(open_store(url, concurrency=many) for url in config.source.urls)
-    vault = None
+    tables = open_store(config.lake.url, concurrency=many)
+    vault, chain = None, tables
     if config.archive is not None:
         kind = config.archive.storage_class
         vault = open_store(config.archive.url, concurrency=many, storage_class=kind)
         archive.preflight(vault)
-    return Stores(sources, open_store(config.lake.url, concurrency=many), vault)
+        chain = vault
+        if config.evidence is not None:
+            chain = open_store(config.archive.url, concurrency=many)
+    return Stores(sources, tables, vault, chain)
 
 
 def open_inventories(config: Config, now: datetime) -> Inventories:

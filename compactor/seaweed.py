@@ -86,13 +86,16 @@ class SeaweedServer:
     folder: keep data there (it survives, and can be started again); None: a temporary folder.
     port:   of the S3 gateway; None: any free one.
 
-    The restricted user may use only buckets whose names start with `limited`.
+    The restricted user may use only buckets whose names start with `limited`; the reader may read
+    and list everything, and write nothing.
     """
 
     access_key = "compactor"
     secret_key = "compactor-loopback-only"
     limited_access_key = "limited"
     limited_secret_key = "limited-loopback-only"
+    reader_access_key = "reader"
+    reader_secret_key = "reader-loopback-only"
     region = "us-east-1"
 
     def __init__(self, folder: Path | None = None, port: int | None = None) -> None:
@@ -111,12 +114,17 @@ class SeaweedServer:
             raise StoreError("the SeaweedFS server is not running", hint="use it inside `with`")
         return self._process.pid
 
-    def env(self, *, limited: bool = False) -> dict[str, str]:
-        """Return the variables that point any AWS tool at this server."""
+    def env(self, *, limited: bool = False, reader: bool = False) -> dict[str, str]:
+        """Return the variables that point any AWS tool at this server, as one of its users."""
+        access, secret = self.access_key, self.secret_key
+        if limited:
+            access, secret = self.limited_access_key, self.limited_secret_key
+        if reader:
+            access, secret = self.reader_access_key, self.reader_secret_key
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": self.limited_access_key if limited else self.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.limited_secret_key if limited else self.secret_key,
+            "AWS_ACCESS_KEY_ID": access,
+            "AWS_SECRET_ACCESS_KEY": secret,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
         }
@@ -177,6 +185,13 @@ class SeaweedServer:
                     {"accessKey": self.limited_access_key, "secretKey": self.limited_secret_key}
                 ],
                 "actions": [f"{verb}:limited*" for verb in ("Read", "Write", "List", "Tagging")],
+            },
+            {
+                "name": "reader",
+                "credentials": [
+                    {"accessKey": self.reader_access_key, "secretKey": self.reader_secret_key}
+                ],
+                "actions": ["Read", "List"],
             },
         ]
         (folder / "conf" / "s3.json").write_text(json.dumps({"identities": identities}))

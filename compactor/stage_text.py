@@ -110,6 +110,8 @@ def _look(wanted: Wanted, path: Path, folder: Path, index: int, reading: TextRow
             found = hashlib.file_digest(file, "md5").hexdigest()
         if found != declared.md5:
             raise Malformed(f"its MD5 is {found}, its manifest says {declared.md5}")
+    if wanted.size_bytes == 0 and wanted.key.endswith(".gz"):
+        raise Malformed("it is empty, and no gzip file is: even one of no rows has a header")
     rows = reading.format.rows(path, reading.options)
     if declared is not None and declared.rows is not None and declared.rows != rows:
         raise Malformed(f"it holds {rows} rows, its manifest says {declared.rows}")

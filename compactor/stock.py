@@ -16,7 +16,7 @@ from pathlib import Path
 from . import commitment, detect, lake, peek, plan, scan
 from .config import Config, parse_retain
 from .model import Plan
-from .places import Stores, open_inventories
+from .places import Stores, chain_url, open_inventories
 from .progress import warning
 from .read_options import read_options
 
@@ -32,6 +32,8 @@ class Stock:
     plan: Plan
     control: Mapping[tuple[int, str], bytes]
     prior: lake.Progress
+    unlinked: lake.Unlinked
+    """Runs that the evidence chain may not know yet."""
 
 
 def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
@@ -42,11 +44,13 @@ def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
     detected = detect.detect(inventory, folder, now, options=options, memory_bytes=memory)
     detected = replace(detected, findings=(*detected.findings, *told))
     _warn_of_unused(config, detected)
+    runs = [key for page in stores.lake.list(lake.RUNS) for key in page.column("key").to_pylist()]
     prior = lake.progress(
-        (key for page in stores.lake.list(lake.RUNS) for key in page.column("key").to_pylist()),
+        runs,
         config.archive.url if config.archive else None,
         batch_counts=config.archive is not None and config.archive.method == "batch",
     )
+    unlinked = lake.unlinked(runs, chain_url(config))
     shape = _plan_options(config)
     adoptable = frozenset(prior.adoptable)
     todo = plan.plan(detected, {}, shape, prior.done, adoptable, memory_bytes=memory)
@@ -60,7 +64,7 @@ def take(config: Config, stores: Stores, folder: Path, now: datetime) -> Stock:
         if text:
             samples |= peek.peek(stores.sources, detected.assigned, text)
         todo = plan.plan(detected, samples, shape, prior.done, adoptable, memory_bytes=memory)
-    return commit(config, Stock(detected, todo, inventory.control, prior), now)
+    return commit(config, Stock(detected, todo, inventory.control, prior, unlinked), now)
 
 
 def commit(config: Config, stock: Stock, now: datetime) -> Stock:

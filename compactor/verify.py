@@ -71,6 +71,8 @@ class Evidence:
     declared_rows: int | None = None
     is_text: bool = False
     """Rows of the source were counted without a parser: it has no footers."""
+    is_converted: bool = False
+    """Both engines read what one library made of the source, because neither reads its format."""
     declared: Declared = field(default_factory=lambda: Declared())
     source: Side = field(default_factory=Side)
     written: Side = field(default_factory=Side)
@@ -311,7 +313,7 @@ def _row_totals(evidence: Evidence) -> Iterable[Check]:
         "rows of the source",
         evidence.decoded_rows,
         total,
-        f"source pages decoded with checksums (pyarrow); {taken}",
+        f"{_decoder(evidence)}; {taken}",
     )
     for what, by_pyarrow, by_duckdb in evidence.read_twice:
         yield _equal(
@@ -328,6 +330,14 @@ def _row_totals(evidence: Evidence) -> Iterable[Check]:
         evidence.stored_rows,
         "source (DuckDB); bytes read back from the lake (Polars)",
     )
+
+
+def _decoder(evidence: Evidence) -> str:
+    if evidence.is_converted:
+        return "objects converted by one library, then decoded by Python and pyarrow"
+    if evidence.is_text:
+        return "objects decoded by another parser (Python, pyarrow)"
+    return "source pages decoded with checksums (pyarrow)"
 
 
 def _declared_objects(declared: Declared) -> Iterable[Check]:

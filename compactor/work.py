@@ -36,7 +36,7 @@ from .store.interface import Wanted
 
 
 class Work:
-    """The tables of one run; `folder` is its scratch, which `aside` clears of finished tables."""
+    """The tables of one run; `folder` is its scratch."""
 
     def __init__(
         self,
@@ -47,10 +47,8 @@ class Work:
         folder: Path,
         show: Progress,
         clock: Callable[[], datetime],
-        aside: Executor,
     ) -> None:
         self._config = config
-        self._aside = aside
         self._ledger = ledger
         self._folder = folder
         self._show = show
@@ -66,8 +64,11 @@ class Work:
             chunk_bytes=config.limits.scratch_bytes() // 8,
         )
 
-    def tables(self) -> None:
-        """Take every open table through the line; parents before their members."""
+    def tables(self, aside: Executor) -> None:
+        """Take every open table through the line; parents before their members.
+
+        `aside` clears scratch of finished tables.
+        """
         tables = [table for table in self._ledger.plan.tables if self._needs_work(table)]
         depths = self._depths()
         tables.sort(key=lambda table: (depths[table.task_id], table.table_no))
@@ -89,6 +90,8 @@ class Work:
                         first = self._begin(pool, table)
                     ahead = self._begin_ahead(pool, tables[place + 1 :])
                     self._one(table, first)
+                    scratch = self._folder / table.task_id
+                    aside.submit(shutil.rmtree, scratch, ignore_errors=True)
             finally:
                 if ahead:
                     ahead[1].feed.leave()
@@ -122,7 +125,8 @@ class Work:
             is_open = own.action in ("compact", "decide")
             if is_open or self._finisher.was_covered(own):
                 store = self._ledger.stores.sources[own.source]
-                suspects.append(Suspect(member, store, self._objects.get(member.table_no, [])))
+                wanted = self._objects.get(member.table_no, [])
+                suspects.append(Suspect(member, store, wanted, own.format))
                 is_any_open |= is_open
         return suspects if is_any_open else []
 
@@ -152,7 +156,6 @@ class Work:
     def _one(self, table: PlanTable, first: Coming | None) -> None:
         """Take one table through; an error is kept with the table, and the next one goes on."""
         begin = time.monotonic()
-        scratch = self._folder / table.task_id
         result: TableResult | None
         try:
             if table.action == "adopt":
@@ -177,7 +180,6 @@ class Work:
         if result is not None:
             self._ledger.results[table.task_id] = result
             self._show.table(table.table, result.status, rows=result.output_rows)
-        self._aside.submit(shutil.rmtree, scratch, ignore_errors=True)
 
     def _compact(self, table: PlanTable, first: Coming | None) -> Outcome:
         own = self._config.table(table.database, table.table)

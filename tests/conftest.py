@@ -29,6 +29,8 @@ class S3Server:
     env: dict[str, str]
     limited_env: dict[str, str] | None
     """Of a user who may use nothing but buckets named `limited...`; None where there is none."""
+    reader_env: dict[str, str] | None = None
+    """Of a user who may read and list everything, and write nothing; None where there is none."""
 
     def client(self):
         return boto3.client(
@@ -60,7 +62,10 @@ def s3_server() -> Iterator[S3Server]:
         return
     with SeaweedServer() as server:
         yield S3Server(
-            endpoint=server.endpoint, env=server.env(), limited_env=server.env(limited=True)
+            endpoint=server.endpoint,
+            env=server.env(),
+            limited_env=server.env(limited=True),
+            reader_env=server.env(reader=True),
         )
 
 

@@ -20,6 +20,8 @@ from compactor.errors import CompactorError, SignatureError, StoreError, Verific
 
 GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = (
+    "audit",
+    "key",
     *("scan", "plan", "run", "reconcile", "report", "init", "demo"),
     *("hold", "extend", "expired", "destroyed", "batch"),
 )

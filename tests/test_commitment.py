@@ -175,9 +175,12 @@ def test_the_ceiling_holds_for_the_bytes_that_are_written() -> None:
 
 @pytest.mark.parametrize(("mode", "accepted"), [("COMPLIANCE", True), ("GOVERNANCE", False)])
 def test_what_was_accepted_or_can_be_undone_has_no_limit(mode: str, accepted: bool) -> None:
-    allowance = commitment.Allowance(archive_config(mode=mode), accepted=accepted)
+    limited = commitment.Allowance(archive_config(mode="COMPLIANCE"), accepted=False)
+    with pytest.raises(ConfigError):
+        limited.take(result_of(1 << 60), 0)
 
-    allowance.take(result_of(1 << 60), 0)
+    free = commitment.Allowance(archive_config(mode=mode), accepted=accepted)
+    assert free.take(result_of(1 << 60), 0) is None
 
 
 # --- a whole run ----------------------------------------------------------------------------------

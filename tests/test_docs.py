@@ -110,6 +110,23 @@ def test_every_check_is_in_the_readme() -> None:
         assert f"`{name}`" in README
 
 
+def test_every_check_of_the_audit_is_in_the_readme_and_no_other() -> None:
+    section = README.split("### The audit")[1].split("### Findings")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    told = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    source = "".join(
+        (ROOT / "compactor" / name).read_text(encoding="utf-8")
+        for name in ("audit.py", *(f"evidence/{one}.py" for one in AUDITS))
+    )
+    made = r'(?:_equal\(\s*|Verdict\(\s*|_counted\(|_tell\(\s*|name=)"([a-z0-9_]+)"'
+    names = set(re.findall(made, source))
+    assert {"chain", "lock", "rows", "schedule"} <= names
+    assert told == names
+
+
+AUDITS = ("deep", "inspect", "schedule", "walk")
+
+
 def test_the_two_commands_of_the_readme_are_targets_of_make() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     told = set(re.findall(r"\bmake ([a-z]+)", README))

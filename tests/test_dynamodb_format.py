@@ -515,7 +515,7 @@ def test_items_of_many_megabytes_are_read_by_both(tmp_path: Path) -> None:
 
 def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
     path = write(tmp_path / "long.json.gz", [ALL_TYPES, '{"Item":{"a":{"S":"' + "x" * 40_000_000])
-    for look in (ITEMS.rows, decode_all):
+    for look in (lambda path: ITEMS.rows(path, FormatOptions()), decode_all):
         with pytest.raises(Malformed, match=r"^line 2: expected at most 16777216 bytes"):
             look(path)
     with pytest.raises(duckdb.Error, match="maximum_object_size"):

@@ -19,7 +19,7 @@ FAMILIES = {
     "SourceError": 3,
     "StoreError": 4,
     "VerificationFailed": 5,
-    "SignatureError": 6,
+    "EvidenceError": 6,
 }
 CLASSES = [
     kind

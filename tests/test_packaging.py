@@ -57,6 +57,7 @@ def test_every_file_of_the_package_is_in_the_wheel(unpacked: Path) -> None:
         "queries"
     }
     assert {"py.typed", "report/page.html.j2", "report/page.css", "report/page.js"} <= package
+    assert {"report/table.html.j2", "report/audit.html.j2", "report/filing.typ"} <= package
     assert package <= below(unpacked / "compactor", "*.*")
 
 

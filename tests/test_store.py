@@ -35,8 +35,15 @@ from compactor.errors import (
     NotFound,
     StoreError,
 )
-from compactor.store import Store, open_store, s3_bulk, s3_list
-from compactor.store.interface import LISTING_SCHEMA, Object, Retention, Wanted
+from compactor.store import Store, open_store, s3_bulk, s3_client, s3_list, s3_versions
+from compactor.store.interface import (
+    LISTING_SCHEMA,
+    VERSIONS_SCHEMA,
+    Object,
+    Retention,
+    Version,
+    Wanted,
+)
 from compactor.store.local import LocalStore
 from compactor.store.s3 import S3Store
 from compactor.store.s3_client import Patience
@@ -356,6 +363,154 @@ def test_a_fetch_that_is_given_up_ends_its_threads(store: Store, folder: Path) -
     assert len(list(folder.iterdir())) < 200
 
 
+# --- versions -------------------------------------------------------------------------------------
+
+
+def versions_of(store: Store, prefix: str = "") -> list[dict]:
+    pages = list(store.list_versions(prefix))
+    assert all(page.schema.equals(VERSIONS_SCHEMA) for page in pages)
+    return [row for page in pages for row in page.to_pylist()]
+
+
+def test_a_listing_of_versions_holds_every_object_with_its_size(store: Store) -> None:
+    for name in ODD_KEYS:
+        put(store, f"odd/{name}", name.encode())
+    put(store, "other", b"left out")
+
+    found = versions_of(store, "odd/")
+
+    assert {row["key"]: row["size_bytes"] for row in found} == {
+        f"odd/{name}": len(name.encode()) for name in ODD_KEYS
+    }
+    assert all(row["is_latest"] and not row["is_delete_marker"] for row in found)
+    assert all(row["modified_at"] is not None for row in found)
+    assert versions_of(store, "nothing/") == []
+
+
+def test_many_objects_are_described_as_one_by_one(store: Store) -> None:
+    for name in ODD_KEYS:
+        put(store, name, name.encode())
+    asked = [*(Version(name, None) for name in ODD_KEYS), Version("gone", None)]
+
+    found = dict(store.stats(asked))
+
+    assert sorted(found) == list(range(len(asked)))
+    assert isinstance(found.pop(len(ODD_KEYS)), NotFound)
+    for index, described in found.items():
+        assert described == store.stat(asked[index].key)
+        assert described.sha256 == digest(ODD_KEYS[index].encode())
+
+
+def test_descriptions_of_many_do_not_need_boto3_unless_something_is_wrong(
+    s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signature that the server refuses would be hidden by asking once more."""
+    store = S3Store(s3_url, concurrency=8, patience=PATIENT)
+    names = [name for name in ODD_KEYS if not s3_bulk.is_awkward(name)]
+    assert len(names) > 5
+    for name in names:
+        put(store, name)
+    monkeypatch.setattr(s3_versions, "describe", None)
+
+    found = dict(store.stats([Version(name, None) for name in names]))
+
+    assert [found[index].key for index in range(len(names))] == names
+
+
+def test_all_versions_and_delete_markers_are_listed_and_described(
+    lock_bucket: Callable[[], str], s3_env: S3Server, folder: Path
+) -> None:
+    name = lock_bucket()
+    store = S3Store(f"s3://{name}/top/", concurrency=8, patience=PATIENT)
+    until = later(1)
+    first = put(store, "a/x", b"one", retention=Retention(mode="GOVERNANCE", until=until))
+    second = put(store, "a/x", b"second")
+    hold = Retention(mode="COMPLIANCE", until=until, legal_hold=True)
+    held = put(store, "b", b"held", retention=hold)
+    marker = s3_env.client().delete_object(Bucket=name, Key="top/b")["VersionId"]
+
+    found = {
+        (row["key"], row["version_id"]): (row["is_latest"], row["is_delete_marker"])
+        for row in versions_of(store)
+    }
+
+    assert found == {
+        ("a/x", first.version_id): (False, False),
+        ("a/x", second.version_id): (True, False),
+        ("b", held.version_id): (False, False),
+        ("b", marker): (True, True),
+    }
+    asked = [Version("a/x", first.version_id), Version("b", held.version_id), Version("b", marker)]
+    seen = dict(store.stats(asked))
+    assert seen[0] == store.stat("a/x", first.version_id)
+    assert (seen[0].lock_mode, seen[0].retain_until) == ("GOVERNANCE", until)
+    assert seen[1] == store.stat("b", held.version_id)
+    assert (seen[1].lock_mode, seen[1].legal_hold) == ("COMPLIANCE", True)
+    assert isinstance(seen[2], NotFound)
+    # and read: the version that was asked for, though another one or a marker lies above it
+    wanted = [
+        Wanted(key="a/x", size_bytes=3, etag="", version_id=first.version_id),
+        Wanted(key="b", size_bytes=4, etag="", version_id=held.version_id),
+    ]
+    bodies = {one.index: one.path.read_bytes() for one in store.fetch(wanted, folder)}
+    assert bodies == {0: b"one", 1: b"held"}
+
+
+@pytest.mark.parametrize("page", [1, 7, 1000])
+def test_a_long_listing_of_versions_is_complete_wherever_its_pages_end(
+    lock_bucket: Callable[[], str],
+    s3_env: S3Server,
+    monkeypatch: pytest.MonkeyPatch,
+    page: int,
+) -> None:
+    """In the middle of folders, of keys, of the versions of one key.
+
+    Not of a key that is the name of a folder, too: SeaweedFS 4.48 loses its versions there.
+    """
+    name = lock_bucket()
+    client = s3_env.client()
+    names = [f"t/f{n % 9}/part-{n:05d}" for n in range(60)] + ["t/one"] * 28
+    made = {(key, client.put_object(Bucket=name, Key=key)["VersionId"]) for key in names}
+    for key in ("t/one", "t/f1/part-00001"):
+        made.add((key, client.delete_object(Bucket=name, Key=key)["VersionId"]))
+    real = s3_client.Connection.boto_client
+
+    def with_short_pages(*args, **options):
+        made_client = real(*args, **options)
+        made_client.meta.events.register(
+            "provide-client-params.s3.ListObjectVersions",
+            lambda params, **_: params.update(MaxKeys=page),
+        )
+        return made_client
+
+    monkeypatch.setattr(s3_client.Connection, "boto_client", with_short_pages)
+
+    rows = versions_of(open_store(f"s3://{name}/"), "t/")
+
+    assert len(rows) == len(made) == 90
+    assert {(row["key"], row["version_id"]) for row in rows} == made
+    assert sum(row["is_delete_marker"] for row in rows) == 2
+    assert sum(row["is_latest"] for row in rows) == 61
+
+
+def test_a_version_that_may_not_be_described_is_denied_and_the_others_are_not(
+    s3_env: S3Server, bucket: Callable[[], str]
+) -> None:
+    name = bucket()
+    with FaultyS3(s3_env.endpoint) as proxy, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        store = S3Store(f"s3://{name}/", concurrency=4, patience=PATIENT)
+        for key in ("a", "b", "c"):
+            put(store, key)
+        proxy.inject("deny", method="HEAD", key=f"{name}/b", times=2)
+
+        found = dict(store.stats([Version(key, None) for key in ("a", "b", "c")]))
+
+    assert isinstance(found[1], Denied)
+    assert isinstance(found[0], Object)
+    assert isinstance(found[2], Object)
+
+
 # --- listing: the splitting, on a simulated server ------------------------------------------------
 
 
@@ -389,9 +544,9 @@ class SimulatedS3:
             schema=LISTING_SCHEMA,
         )
         more = start + self.page < len(entries)
-        token = str(start + self.page) if more else None
+        token = (str(start + self.page),) if more else None
         folders = [key for key, is_folder in part if is_folder]
-        return {"Page": s3_list._Page(objects=table, folders=folders, token=token)}
+        return {"Page": s3_list.Page(objects=table, folders=folders, token=token)}
 
 
 NAMES = st.text(alphabet="ab1é", max_size=4)
@@ -432,6 +587,7 @@ def test_splitting_a_listing_gives_each_key_exactly_once(
     if not in_order:
         order.shuffle(keys)
     lister = object.__new__(s3_list.Lister)
+    lister._kind = s3_list.OBJECTS
     lister._bucket, lister._threads, lister._client = "b", 2, SimulatedS3(keys, page)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(s3_list, "_FEW_ENTRIES", few)
@@ -445,6 +601,7 @@ def test_splitting_a_listing_gives_each_key_exactly_once(
 def test_500_folders_take_few_requests() -> None:
     keys = [f"t/{folder}/part-{number}" for folder in range(1, 501) for number in range(40)]
     lister = object.__new__(s3_list.Lister)
+    lister._kind = s3_list.OBJECTS
     server = SimulatedS3(sorted(keys), 1000)
     lister._bucket, lister._threads, lister._client = "b", 1, server
 
@@ -455,6 +612,7 @@ def test_500_folders_take_few_requests() -> None:
 def test_a_folder_in_a_folder_costs_one_request_each() -> None:
     keys = [f"exports/one/shop/public.orders/1/part-{number:05d}" for number in range(1500)]
     lister = object.__new__(s3_list.Lister)
+    lister._kind = s3_list.OBJECTS
     server = SimulatedS3(keys, 1000)
     lister._bucket, lister._threads, lister._client = "b", 1, server
 

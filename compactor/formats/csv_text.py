@@ -64,6 +64,7 @@ class Csv:
 
     name = "csv"
     ready = False
+    is_converted = False
     decodes_objects = True
 
     def convert(self, source: Path, target: Path, options: FormatOptions) -> None:

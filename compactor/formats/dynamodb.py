@@ -69,9 +69,12 @@ class DynamoDb:
     ready: bool = True
     decodes_objects: bool = False
 
+    @property
+    def is_converted(self) -> bool:
+        return not self.ready
+
     def convert(self, source: Path, target: Path, options: FormatOptions) -> None:
-        if self.ready:
-            raise NotImplementedError(f"{self.name} is read as it is")
+        assert not self.ready, f"{self.name} is read as it is"
         ion.convert(source, target, changes=self.changes)
 
     def rows(self, path: Path, options: FormatOptions) -> int:

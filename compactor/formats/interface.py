@@ -68,6 +68,11 @@ class Format(Protocol):
     decodes_objects: bool
     """The second engine decodes the object itself, not what `convert` made of it."""
 
+    @property
+    def is_converted(self) -> bool:
+        """Neither engine reads the format: both read what one library made of it."""
+        ...
+
     def convert(self, source: Path, target: Path, options: FormatOptions) -> None:
         """Write what both engines will read. Raises: Malformed"""
         ...

@@ -57,6 +57,7 @@ class JsonLines:
 
     name = "json_lines"
     ready = False
+    is_converted = False
     decodes_objects = True
 
     def convert(self, source: Path, target: Path, options: FormatOptions) -> None:

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from math import floor, log10
 from typing import Any, Literal
@@ -79,7 +79,7 @@ def _shares(counts: Sequence[int]) -> tuple[float, ...]:
 @lru_cache(maxsize=512)
 def _sizes_svg(before: tuple[float, ...], after: tuple[float, ...]) -> Markup:
     labels = [label.replace(" ", "").replace("iB", "") for label in size_labels()]
-    return _bars(labels, [before, after], top=100.0, step=50.0, suffix=" %")
+    return bars(labels, [before, after], top=100.0, step=50.0, suffix=" %")
 
 
 # --- rows per day ---------------------------------------------------------------------------------
@@ -153,8 +153,8 @@ def rows_over_time(dated: Calendar, *, draw: bool = True) -> Chart:
         words += f" Not in the chart: {count(dated.undated)} rows without a usable date."
     svg = Markup("")
     if draw and len(pairs) > 1 and len(pairs) <= 2 * _MAX_BARS and any(rows):
-        top, step = _scale(max(rows))
-        svg = _bars([label for label, _ in pairs], [[row for _, row in pairs]], top=top, step=step)
+        top, step = scale(max(rows))
+        svg = bars([label for label, _ in pairs], [[row for _, row in pairs]], top=top, step=step)
     return Chart(title=f"Rows per {dated.unit}", svg=svg, words=words)
 
 
@@ -166,7 +166,7 @@ def is_dated(value: str) -> bool:
 # --- drawing --------------------------------------------------------------------------------------
 
 
-def _scale(most: float) -> tuple[float, float]:
+def scale(most: float) -> tuple[float, float]:
     """Return (top, step) of an axis with two to five round steps."""
     raw = most / 4
     power = 10.0 ** floor(log10(raw)) if raw > 0 else 1.0
@@ -185,7 +185,7 @@ def _drop_import_hook() -> None:
     sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 
-def _bars(
+def bars(
     labels: list[str],
     series: Sequence[Sequence[float]],
     *,
@@ -230,8 +230,71 @@ def _bars(
     return Markup(_reduce(chart.render_tree()))
 
 
-def _reduce(node: Any) -> str:
-    """Return the SVG of what we keep of pygal's tree, numbers to one decimal."""
+Span = tuple[datetime, datetime | None, datetime | None]
+
+
+def spans(labels: Sequence[str], rows: Sequence[Span]) -> Markup:
+    """Draw one bar a row, the first on top: from its moment to the first end, then to the last."""
+    import pygal  # takes 0.1 s: only where a chart is drawn
+
+    _drop_import_hook()
+
+    class Spans(pygal.HorizontalStackedBar):  # type: ignore[misc]
+        """Bars that begin where the series before them ends; that one is not kept."""
+
+        def _tooltip_and_print_values(self, *_: Any) -> None:
+            return
+
+    base = min(row[0] for row in rows).year
+    ends = [_months(end, base) for row in rows for end in row if end is not None]
+    top, ticks = _month_ticks(base, max(ends))
+    chart = Spans(
+        width=_WIDTH,
+        height=44 + 16 * len(rows),
+        margin=6,
+        margin_right=22,
+        show_legend=False,
+        truncate_label=-1,
+        range=(0, top),
+        css=[],
+        js=[],
+    )
+    chart.x_labels = list(reversed(labels))
+    chart.y_labels = ticks
+    starts = [_months(at, base) for at, _, _ in rows]
+    firsts = [_months(first or at, base) for at, first, _ in rows]
+    lasts = [_months(last or first or at, base) for at, first, last in rows]
+    pairs = list(zip(starts, firsts, lasts, strict=True))[::-1]
+    chart.add("", [start for start, _, _ in pairs])
+    chart.add("", [max(first - start, 0.0) for start, first, _ in pairs])
+    chart.add("", [max(last - max(first, start), 0.0) for start, first, last in pairs])
+    drawn = _reduce(chart.render_tree(), lines="x")
+    return Markup(re.sub(r'<g class="color-0">.*?</g>', "", drawn))
+
+
+def _months(at: datetime, base: int) -> float:
+    """Return months since the first of January of the year `base`."""
+    at = at.astimezone(UTC)
+    return (at.year - base) * 12 + at.month - 1 + (at.day - 1) / 31 + at.hour / 744
+
+
+def _month_ticks(base: int, last: float) -> tuple[float, list[dict[str, Any]]]:
+    """Return the end of a time axis, and its labels: at most nine of them."""
+    step = next((months for months in (1, 2, 3, 6, 12, 24) if last / months <= 8), 0)
+    if not step:
+        step = 12 * round(scale(last / 6)[1])
+    steps = int(-(-last // step))
+    labels = [
+        f"{base + month // 12}" if step % 12 == 0 else f"{base + month // 12}-{month % 12 + 1:02}"
+        for month in range(0, steps * step + 1, step)
+    ]
+    values = range(0, steps * step + 1, step)
+    ticks = [{"value": v, "label": label} for v, label in zip(values, labels, strict=True)]
+    return float(steps * step), ticks
+
+
+def _reduce(node: Any, lines: str = "y") -> str:
+    """Return the SVG of what we keep of pygal's tree; of the guides, those of the axis `lines`."""
     tag = node.tag if isinstance(node.tag, str) else ""
     kind = node.get("class", "").split()
     if tag not in _TAGS or "background" in kind or "tooltip" in kind:
@@ -240,13 +303,13 @@ def _reduce(node: Any) -> str:
         return ""
     if tag == "rect" and not _is_seen(node):
         return ""
-    children = "".join(_reduce(child) for child in node)
+    children = "".join(_reduce(child, lines) for child in node)
     if tag == "g" and ("bar" in kind or "bars" in kind or "guides" in kind):
         return children
     text = str(escape(node.text)) if tag == "text" and node.text else ""
     if tag in ("g", "text") and not (children or text):
         return ""
-    if kind[:2] == ["axis", "x"]:
+    if kind[:1] == ["axis"] and kind[1] != lines:
         children = re.sub(r"<path[^>]*/>", "", children)
     attributes = "".join(
         f' {key}="{escape(_NUMBER.sub(_round, node.get(key)))}"'
@@ -265,11 +328,11 @@ def _reduce(node: Any) -> str:
 
 def _is_seen(bar: Any) -> bool:
     """Return whether a bar stands for anything; the smallest get one unit of height."""
-    height = float(bar.get("height"))
+    height, width = float(bar.get("height", 0)), float(bar.get("width", 0))
     if 0 < height < 1:
         bar.set("y", str(float(bar.get("y")) + height - 1.0))
         bar.set("height", "1")
-    return height > 0
+    return height > 0 and width > 0
 
 
 def _round(match: re.Match[str]) -> str:

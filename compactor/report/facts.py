@@ -146,6 +146,15 @@ def lock_of(result: RunResult) -> Lock | None:
     )
 
 
+def evidence_text(result: RunResult) -> str:
+    """Return who vouches for the run, in one line."""
+    link = result.evidence
+    if link is None:
+        return "not signed: no link of the chain of evidence is about this run yet"
+    stamped = {None: "", "pass": ", time-stamped"}.get(link.timestamp, ", WITHOUT a time stamp")
+    return f"link {link.number} of {link.url}, signed by key {link.keyid}{stamped}"
+
+
 def lock_text(lock: Lock | None) -> str:
     """Return the lock in one line."""
     if lock is None:
@@ -260,6 +269,8 @@ def _doubts(result: RunResult, sums: Totals) -> list[str]:
         reasons.append(
             f"{plural(loose, 'table')} called a duplicate without saying of which table."
         )
+    if result.evidence and result.evidence.timestamp not in (None, "pass"):
+        reasons.append(f"Link {result.evidence.number} of the evidence has no time stamp.")
     if result.status == "done" and not result.tables:
         reasons.append("No table was compacted.")
     return reasons

@@ -48,6 +48,16 @@ ADVICE = {
     "count is missing.",
     "inventory_used": "Objects that were written after the inventory are taken when the next one "
     "lists them. Take the source out of [source] inventory to have it listed.",
+    "unsigned_evidence": "Make a key (compactor key new FILE), and name it as key in [evidence]: "
+    "then nobody can change what the run says without being noticed.",
+    "unsigned_runs": "They ended before [evidence] was configured, or what they signed is gone. "
+    "Their tables stay in the lake and archive; no link vouches for them.",
+    "evidence_failed": "The data is stored and checked. Remove the cause named here and run again: "
+    "the next run appends the missing link.",
+    "expiring_locks": "Extend these locks while they last, or let them end: nothing is deleted by "
+    "itself, but from then on it can be.",
+    "timestamp_missing": "The link is signed and in its place, but only our clock says when. "
+    "Nothing makes up for it later.",
 }
 """What to do about each kind of finding; a finding's own `hint` comes first."""
 
@@ -77,6 +87,11 @@ def by_severity(findings: Iterable[Finding]) -> list[Kind]:
     return sorted(
         kinds, key=lambda one: (SEVERITIES.index(one.severity), -len(one.found), one.kind)
     )
+
+
+def kinds(findings: Iterable[Finding]) -> list[str]:
+    """Return the names of the kinds that occur, the gravest first."""
+    return list(dict.fromkeys(kind.kind for kind in by_severity(findings)))
 
 
 def message(finding: Finding) -> str:

@@ -26,6 +26,7 @@ from . import findings, words
 from .facts import (
     STATE_ORDER,
     Totals,
+    evidence_text,
     lock_of,
     lock_text,
     state_label,
@@ -51,7 +52,7 @@ def text(result: RunResult) -> str:
     lines = [found.title.upper(), *(f"  {reason}" for reason in found.reasons), ""]
     lines += labelled(_numbers(result, sums))
     lines += _failures(result)
-    lines += _findings(result.findings)
+    lines += finding_lines(result.findings)
     lines += _result_tables(result)
     return "\n".join(lines) + "\n"
 
@@ -68,7 +69,7 @@ def plan_text(plan: Plan) -> str:
     ]
     if plan.tables and actions["done"] == len(plan.tables):
         lines.append("  nothing to do: every table is already in the lake")
-    lines += _findings(plan.findings)
+    lines += finding_lines(plan.findings)
     lines += _plan_tables(plan.tables)
     lines += _skipped(plan)
     lines += ["", "ESTIMATE", *labelled(_costs(plan))]
@@ -83,11 +84,11 @@ def scan_text(scan: Scan) -> str:
         f"SCAN {plural(len(scan.exports), 'export')}, {plural(len(tables), 'table')}, "
         f"{plural(files, 'file')}, {size(size_bytes)}"
     ]
-    lines += _findings(scan.findings)
+    lines += finding_lines(scan.findings)
     shown = scan.exports[:_ROWS]
     for export in shown:
         lines += _export(export)
-    lines += _more(len(scan.exports) - len(shown), "export")
+    lines += more(len(scan.exports) - len(shown), "export")
     return "\n".join(lines) + "\n"
 
 
@@ -106,6 +107,11 @@ def _numbers(result: RunResult, sums: Totals) -> list[tuple[str, str]]:
     if result.manifest:
         pairs.append(("manifest", name(result.manifest.url, 400)))
         pairs.append(("", f"sha256 {name(result.manifest.sha256)}"))
+        pairs.append(("evidence", name(evidence_text(result), 400)))
+    if result.late_links:
+        late = ", ".join(f"{link.number} ({link.run_id})" for link in result.late_links[:5])
+        some = plural(len(result.late_links), "link")
+        pairs.append(("", f"{some} appended for interrupted runs: {name(late, 300)}"))
     if result.report:
         pairs.append(("report", name(result.report, 400)))
     return pairs
@@ -153,12 +159,12 @@ def _failures(result: RunResult) -> list[str]:
         lines += wrapped(table.error or "", "    ")
         checks = [check for check in table.checks if check.status == "fail"]
         for check in checks[:_PER_KIND]:
-            lines += _check(check)
-        lines += _more(len(checks) - _PER_KIND, "failed check", "    ")
-    return lines + _more(len(failed) - _ROWS, "failed table", "  ")
+            lines += check_lines(check)
+        lines += more(len(checks) - _PER_KIND, "failed check", "    ")
+    return lines + more(len(failed) - _ROWS, "failed table", "  ")
 
 
-def _check(check: Check) -> list[str]:
+def check_lines(check: Check) -> list[str]:
     """Return every field of a check."""
     expected, actual = (
         "none" if value is None else words.visible(value, 200)
@@ -232,7 +238,7 @@ def _skipped(plan: Plan) -> list[str]:
             f" ({plural(item.objects, 'object')}, {size(item.bytes)})" if item.objects > 1 else ""
         )
         lines.append(f"  {name(item.key)}{many}: {words.visible(item.reason, 200)}")
-    return lines + _more(len(plan.skipped) - _ROWS, "key", "  ")
+    return lines + more(len(plan.skipped) - _ROWS, "key", "  ")
 
 
 def _costs(plan: Plan) -> list[tuple[str, str]]:
@@ -310,7 +316,7 @@ def _export(export: Export) -> list[str]:
 # --- shared ---------------------------------------------------------------------------------------
 
 
-def _findings(found: Iterable[Finding]) -> list[str]:
+def finding_lines(found: Iterable[Finding]) -> list[str]:
     """Return findings by severity and kind, with what to do about each kind."""
     kinds = findings.by_severity(found)
     lines = ["", "FINDINGS"] if kinds else []
@@ -321,7 +327,7 @@ def _findings(found: Iterable[Finding]) -> list[str]:
             named = not finding.table or finding.message.startswith(finding.table)
             table = "" if named else f"{name(finding.table)}: "
             lines += wrapped(table + finding.message, "    ")
-        lines += _more(len(kind.found) - _PER_KIND, "finding", "    ")
+        lines += more(len(kind.found) - _PER_KIND, "finding", "    ")
         hint = findings.hint(kind.found[0]) or kind.advice
         if hint:
             lines += wrapped(f"next: {hint}", "    ")
@@ -372,10 +378,10 @@ def listing(
         lines.append("  " + "  ".join(shown).rstrip())
         if note is not None and number:
             lines += note(items[number - 1])
-    return lines + _more(len(items) - _ROWS, noun, "  ")
+    return lines + more(len(items) - _ROWS, noun, "  ")
 
 
-def _more(number: int, noun: str, indent: str = "") -> list[str]:
+def more(number: int, noun: str, indent: str = "") -> list[str]:
     return (
         [f"{indent}... and {number:,} more {noun}{'' if number == 1 else 's'}"]
         if number > 0

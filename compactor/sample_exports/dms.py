@@ -202,6 +202,8 @@ def _plain(value: Any) -> str:
         return _said(value)
     if isinstance(value, bool):
         return "1" if value else "0"
+    if isinstance(value, Decimal):
+        return format(value, "f")
     return value.hex() if isinstance(value, bytes) else str(value)
 
 

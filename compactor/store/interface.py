@@ -24,6 +24,8 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
+from ..errors import StoreError
+
 LISTING_SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -33,6 +35,19 @@ LISTING_SCHEMA = pa.schema(
         ("version_id", pa.string()),
     ]
 )
+
+VERSIONS_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("version_id", pa.string()),
+        ("is_latest", pa.bool_()),
+        ("is_delete_marker", pa.bool_()),
+        ("size_bytes", pa.int64()),
+        ("modified_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+"""`version_id` is NULL where a store keeps no versions; S3 itself says `null` for objects that were
+written before versioning was on. A delete marker has no size."""
 
 LockMode = Literal["COMPLIANCE", "GOVERNANCE"]
 
@@ -45,6 +60,14 @@ class Retention:
     legal_hold: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of one key; None for the current one."""
+
+    key: str
+    version_id: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """An object to fetch, as the listing saw it."""
@@ -55,6 +78,8 @@ class Wanted:
     keyed: tuple[tuple[str, str | None], ...] = ()
     """Columns whose value follows from the key, for rows that lack them (hive partitions)."""
     declared: Declared | None = None
+    version_id: str | None = None
+    """This version and no other; None for the current one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +153,12 @@ class Store(Protocol):
         """
         ...
 
+    def list_versions(self, prefix: str = "") -> Iterator[pa.Table]:
+        """Yield tables of VERSIONS_SCHEMA: every version and delete marker whose key starts with
+        `prefix`. A folder has one version of each file, the latest.
+        """
+        ...
+
     def get(self, key: str) -> bytes:
         """Return a small object whole. Raises NotFound, Denied."""
         ...
@@ -158,6 +189,20 @@ class Store(Protocol):
 
     def stat(self, key: str, version_id: str | None = None) -> Object:
         """Describe one object, with its digest and lock. Raises NotFound, Denied."""
+        ...
+
+    def stats(self, wanted: Sequence[Version]) -> Iterator[tuple[int, Object | StoreError]]:
+        """Describe many versions, many at a time: (index, what it is, or why that is not known).
+
+        In order of completion. Raises StoreError where the store does not answer at all.
+        """
+        ...
+
+    def check_lock_readable(self, key: str, version_id: str | None) -> None:
+        """Raise Denied where the lock of a version may not be read.
+
+        S3 then leaves the lock out of its description, and a locked version looks unlocked.
+        """
         ...
 
     def put(

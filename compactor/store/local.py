@@ -30,7 +30,16 @@ from ..errors import (
     NotFound,
     StoreError,
 )
-from .interface import LISTING_SCHEMA, CopySource, Fetched, Object, Retention, Wanted
+from .interface import (
+    LISTING_SCHEMA,
+    VERSIONS_SCHEMA,
+    CopySource,
+    Fetched,
+    Object,
+    Retention,
+    Version,
+    Wanted,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +72,22 @@ class LocalStore:
                 keys, sizes, etags, moments = _new_columns()
         if keys:
             yield _table(keys, sizes, etags, moments)
+
+    def list_versions(self, prefix: str = "") -> Iterator[pa.Table]:
+        """Each file is the one version of itself."""
+        for page in self.list(prefix):
+            count = len(page)
+            yield pa.table(
+                [
+                    page["key"],
+                    page["version_id"],
+                    pa.array([True] * count, pa.bool_()),
+                    pa.array([False] * count, pa.bool_()),
+                    page["size_bytes"],
+                    page["modified_at"],
+                ],
+                schema=VERSIONS_SCHEMA,
+            )
 
     def _walk(self, start: str) -> Iterator[tuple[str, os.stat_result]]:
         """Yield every regular file at or below a folder (a key without its last slash)."""
@@ -145,6 +170,8 @@ class LocalStore:
     def _expected(self, want: Wanted) -> Path:
         """Return the path of a file that is still as it was listed."""
         path = self._path(want.key)
+        if want.version_id is not None:
+            raise self._no_version(path, want.key, want.version_id)
         with _translated("read", path, want.key):
             status = path.stat()
         found = _etag(status)
@@ -161,7 +188,7 @@ class LocalStore:
         """Describe one file; reads it for its SHA-256."""
         path = self._path(key)
         if version_id is not None:
-            raise NotFound(f"{path} has no version {version_id}: a folder keeps none", key=key)
+            raise self._no_version(path, key, version_id)
         with _translated("read", path, key), path.open("rb") as file:
             status = os.fstat(file.fileno())
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -172,6 +199,17 @@ class LocalStore:
             modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
             sha256=digest,
         )
+
+    def stats(self, wanted: Sequence[Version]) -> Iterator[tuple[int, Object | StoreError]]:
+        """Describe files one by one; reads each for its SHA-256."""
+        for index, item in enumerate(wanted):
+            try:
+                yield index, self.stat(item.key, item.version_id)
+            except StoreError as error:
+                yield index, error
+
+    def check_lock_readable(self, key: str, version_id: str | None) -> None:
+        """Do nothing: a folder keeps no locks that could be hidden."""
 
     def put(
         self,
@@ -235,6 +273,9 @@ class LocalStore:
     def versions(self, key: str) -> Sequence[str]:
         """Return nothing: a folder keeps no versions."""
         return ()
+
+    def _no_version(self, path: Path, key: str, version_id: str) -> NotFound:
+        return NotFound(f"{path} has no version {version_id}: a folder keeps none", key=key)
 
     def _cannot_lock(self, key: str) -> LockUnsupported:
         return LockUnsupported(

@@ -2,7 +2,8 @@
 
 Comes in: `s3://bucket/prefix/`. IO: HTTPS to S3 (or whatever AWS_ENDPOINT_URL names). This module
 only puts the parts together: `s3_client` connects and translates errors, `s3_list` lists, `s3_bulk`
-reads many objects, `s3_write` writes one, `s3_lock` describes and locks one.
+reads many objects, `s3_write` writes one, `s3_lock` describes and locks one, `s3_versions` lists
+versions and describes many.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import boto3
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import ConfigError
-from .interface import LISTING_SCHEMA, CopySource, Fetched, Object, Retention, Wanted
+from ..errors import ConfigError, StoreError
+from .interface import CopySource, Fetched, Object, Retention, Version, Wanted
 from .s3_bulk import Bulk
 from .s3_client import Connection, Patience, boto_translated
 from .s3_copy import Target, copy, digest
 from .s3_list import Lister
 from .s3_lock import check_lock_support, describe, hold
+from .s3_versions import VERSIONS, Heads, check_lock_readable
 from .s3_write import Writer
 
 _ROWS_PER_TABLE = 20_000
@@ -51,14 +53,22 @@ class S3Store:
         )
         self._lister = Lister(self._connection)
         self._bulk = Bulk(self._connection, self._prefix)
+        self._heads = Heads(self._connection, self._prefix)
         self._storage_class = storage_class
         self._writer = Writer(self._connection, self._prefix, storage_class)
 
     def list(self, prefix: str = "") -> Iterator[pa.Table]:
         """Yield every object whose key starts with `prefix`, in tables of some 20,000 rows."""
+        return self._together(self._lister, prefix)
+
+    def list_versions(self, prefix: str = "") -> Iterator[pa.Table]:
+        """Yield every version and delete marker, in tables of some 20,000 rows."""
+        return self._together(Lister(self._connection, VERSIONS), prefix)
+
+    def _together(self, lister: Lister, prefix: str) -> Iterator[pa.Table]:
         pages: builtins.list[pa.Table] = []
         rows = 0
-        for page in self._lister.list(self._prefix + prefix):
+        for page in lister.list(self._prefix + prefix):
             if len(page):
                 pages.append(page)
                 rows += len(page)
@@ -71,7 +81,7 @@ class S3Store:
     def _relative(self, pages: Sequence[pa.Table]) -> pa.Table:
         table = pa.concat_tables(pages).combine_chunks()
         keys = pc.utf8_slice_codeunits(table["key"], len(self._prefix))
-        return table.set_column(0, LISTING_SCHEMA.field("key"), keys)
+        return table.set_column(0, table.schema.field("key"), keys)
 
     def get(self, key: str) -> bytes:
         """Return a small object whole; its checksum is verified where the store has one."""
@@ -94,6 +104,14 @@ class S3Store:
     def stat(self, key: str, version_id: str | None = None) -> Object:
         """Describe one object (HEAD), the current version unless another is named."""
         return describe(self._connection, self._prefix, key, version_id)
+
+    def stats(self, wanted: Sequence[Version]) -> Iterator[tuple[int, Object | StoreError]]:
+        """Describe many versions (HEAD), in order of completion."""
+        return self._heads.stats(wanted)
+
+    def check_lock_readable(self, key: str, version_id: str | None) -> None:
+        """Raise Denied where the lock of a version may not be read."""
+        check_lock_readable(self._connection, self._prefix, key, version_id)
 
     def put(
         self,

@@ -50,6 +50,11 @@ _FINAL = (
 )
 
 
+def is_awkward(key: str) -> bool:
+    """Tell whether a key changes on its way through clients that tidy up paths."""
+    return _AWKWARD.search(key) is not None
+
+
 class _Passing(Exception):
     """A failure that another attempt may not meet; carries what to report if it does."""
 
@@ -129,7 +134,7 @@ class Bulk:
 
         def read(want: Wanted) -> bytes:
             with self._translated(want):
-                return _BotoAnswer(self._connection, self._prefix + key, None, 0).read()
+                return _BotoAnswer(self._connection, self._prefix + key, want, 0).read()
 
         return self._attempts(want, threading.Event(), read)
 
@@ -202,9 +207,11 @@ class Bulk:
     def _open(self, want: Wanted, start: int, end: int | None = None) -> Any:
         key = self._prefix + want.key
         tag = f'"{want.etag}"' if want.etag else None
-        if _AWKWARD.search(key):
-            return _BotoAnswer(self._connection, key, tag, start, end)
+        if is_awkward(key):
+            return _BotoAnswer(self._connection, key, want, start, end)
         options: Any = {"if_match": tag} if tag else {}
+        if want.version_id is not None:
+            options["version"] = want.version_id
         if start or end is not None:
             options["range"] = (start, want.size_bytes if end is None else end)
         return obstore.get(self._connection.remote, key, options=options)
@@ -266,11 +273,13 @@ class _BotoAnswer:
         self,
         connection: Connection,
         key: str,
-        tag: str | None,
+        want: Wanted,
         start: int,
         end: int | None = None,
     ) -> None:
-        conditions = {"IfMatch": tag} if tag else {}
+        conditions = {"IfMatch": f'"{want.etag}"'} if want.etag else {}
+        if want.version_id is not None:
+            conditions["VersionId"] = want.version_id
         if start or end is not None:
             conditions["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         self._answer = connection.client.get_object(Bucket=connection.bucket, Key=key, **conditions)

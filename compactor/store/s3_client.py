@@ -9,18 +9,23 @@ follow refreshed credentials.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import boto3
 import botocore.exceptions as boto_errors
 from botocore.config import Config
+from botocore.httpsession import get_cert_path
+from botocore.utils import get_environ_proxies
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store as Remote
 
@@ -33,6 +38,7 @@ from ..errors import (
     NotFound,
     StoreError,
 )
+from .s3_http import HeadClient
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
@@ -62,6 +68,22 @@ class Patience:
     backoff_s: float = 0.25
     """Before the second attempt, at most; doubles with every further one, up to `backoff_max_s`."""
     backoff_max_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one bucket is: what requests need that boto3 does not make."""
+
+    region: str
+    host: str
+    """The endpoint; with the bucket in its name if `is_virtual`."""
+    is_virtual: bool
+    bucket: str
+
+    def path(self, key: str) -> str:
+        """Return the path of a key, encoded as its signature needs it."""
+        encoded = quote(key, safe="/-_.~")
+        return f"/{encoded}" if self.is_virtual else f"/{self.bucket}/{encoded}"
 
 
 class Connection:
@@ -124,12 +146,21 @@ class Connection:
                     self._remote = self._make_remote()
             return self._remote
 
+    @functools.cached_property
+    def place(self) -> Place:
+        """Where requests for this bucket's objects go; asked for once."""
+        with boto_translated("connect to S3", f"s3://{self.bucket}"):
+            region = self._bucket_region() if self.is_aws else self.region or "us-east-1"
+            client = (
+                self.client
+                if region == self.region
+                else self.boto_client(attempts=1, region=region)
+            )
+            endpoint, is_virtual = _endpoint(client, self.bucket, is_aws=self.is_aws)
+        return Place(region, endpoint, is_virtual, self.bucket)
+
     def _make_remote(self) -> Remote:
-        region = self._bucket_region() if self.is_aws else self.region or "us-east-1"
-        client = (
-            self.client if region == self.region else self.boto_client(attempts=1, region=region)
-        )
-        endpoint, is_virtual = _endpoint(client, self.bucket, is_aws=self.is_aws)
+        region, endpoint, is_virtual = self.place.region, self.place.host, self.place.is_virtual
         options: ClientConfig = {
             "allow_http": endpoint.startswith("http://"),
             "connect_timeout": timedelta(seconds=self.patience.connect_timeout_s),
@@ -150,6 +181,17 @@ class Connection:
             retry_config={"max_retries": 0},
             credential_provider=Boto3CredentialProvider(self.session, ttl=_CREDENTIALS_TTL),
         )
+
+    def head_client(self) -> HeadClient | None:
+        """Return what sends HEAD requests directly; None where they go through a proxy."""
+        if get_environ_proxies(self.place.host):
+            return None
+        context = None
+        if self.place.host.startswith("https://"):
+            bundle = self.session._session.get_config_variable("ca_bundle")
+            context = ssl.create_default_context(cafile=bundle or get_cert_path(verify=True))
+        timeout_s = self.patience.read_timeout_s
+        return HeadClient(self.place.host, self.place.region, timeout_s, context)
 
     def _bucket_region(self) -> str:
         """Ask where the bucket is: botocore follows a redirect to its region, obstore does not."""

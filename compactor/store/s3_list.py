@@ -1,5 +1,7 @@
 """List a bucket: every object exactly once, many requests at a time, as Arrow tables.
 
+Versions and delete markers are listed in the same way (`s3_versions`): what differs is a `Kind`.
+
 boto3 sends the requests (signing, retries, redirects), but its XML parser builds dicts and takes
 most of the time, so answers are parsed here, straight into columns. Why not obstore, which is as
 fast: it drops the slash of keys that end in one, fails for a whole listing that holds a key with
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 import builtins
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,11 +46,15 @@ _FOLDER_PAGES = 4
 """More pages of folder names than this, and listing flat is cheaper."""
 
 
+Token = tuple[str, ...]
+"""Where a listing goes on."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Page:
+class Page:
     objects: pa.Table
     folders: list[str]
-    token: str | None
+    token: Token | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +62,8 @@ class _Job:
     """The next request for one prefix."""
 
     prefix: str
-    token: str | None = None
-    first_page: _Page | None = None
+    token: Token | None = None
+    first_page: Page | None = None
     """A flat listing turned out long: enumerate its folders before going on."""
 
 
@@ -67,10 +73,24 @@ class _Result:
     jobs: list[_Job] = field(default_factory=list)
 
 
-class Lister:
-    """Lists one bucket."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A listing of S3: its API operation, its root element, and what reads a page of it."""
 
-    def __init__(self, connection: Connection) -> None:
+    operation: str
+    method: str
+    root: str
+    resume: Callable[[Token], dict[str, str]]
+    """Returns the arguments that go on from there."""
+    page: Callable[[ElementTree.Element, str], Page]
+    """Takes the root element and the namespace of its tags, in braces."""
+
+
+class Lister:
+    """Lists one bucket: its objects, unless another kind is given."""
+
+    def __init__(self, connection: Connection, kind: Kind | None = None) -> None:
+        self._kind = kind or OBJECTS
         self._bucket = connection.bucket
         self._threads = min(_THREADS, connection.concurrency)
         self._client = connection.boto_client(connection.patience.attempts)
@@ -79,7 +99,7 @@ class Lister:
         # 200; `_parse_answer` does both
         twice = getattr(botocore.handlers, "_handle_200_error", None)
         events.unregister("before-parse.s3.*", twice)
-        events.register("before-parse.s3.ListObjectsV2", _parse_answer)
+        events.register(f"before-parse.s3.{self._kind.operation}", self._parse_answer)
 
     def list(self, prefix: str) -> Iterator[pa.Table]:
         """Yield one table per answer; keys are whole keys."""
@@ -109,14 +129,14 @@ class Lister:
             return _Result(jobs=[_Job(prefix=job.prefix, first_page=page)])
         return _Result([page.objects], [_Job(prefix=job.prefix, token=page.token)])
 
-    def _split(self, prefix: str, first: _Page | None) -> _Result:
+    def _split(self, prefix: str, first: Page | None) -> _Result:
         """Enumerate what lies directly under the prefix, and make listings of its parts.
 
         `first` is the first page of the flat listing, if there was one.
         """
         tables: builtins.list[pa.Table] = []
         folders: builtins.list[str] = []
-        token: str | None = None
+        token: Token | None = None
         for number in range(_FOLDER_PAGES):
             page = self._request(prefix, token=token, delimiter="/")
             tables.append(page.objects)
@@ -143,28 +163,50 @@ class Lister:
         return _Result([direct.filter(is_short)], [_Job(prefix=b) for b in sorted(beginnings)])
 
     def _request(
-        self, prefix: str, *, token: str | None = None, delimiter: str | None = None
-    ) -> _Page:
+        self, prefix: str, *, token: Token | None = None, delimiter: str | None = None
+    ) -> Page:
         arguments: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix}
         if token is not None:
-            arguments["ContinuationToken"] = token
+            arguments |= self._kind.resume(token)
         if delimiter is not None:
             arguments["Delimiter"] = delimiter
         where = f"s3://{self._bucket}/{prefix}"
         with boto_translated("list", where):
-            answer = self._client.list_objects_v2(**arguments)
-        page: _Page | None = answer.get("Page")
+            answer = getattr(self._client, self._kind.method)(**arguments)
+        page: Page | None = answer.get("Page")
         if page is None:
             raise StoreError(
-                f"cannot list ({where}): the answer is no ListBucketResult",
+                f"cannot list ({where}): the answer is no {self._kind.root}",
                 hint="is the endpoint (AWS_ENDPOINT_URL) an S3 endpoint?",
             )
         if page.token is not None and page.token == token:
             raise StoreError(f"cannot list ({where}): the server gave the same continuation twice")
         return page
 
+    def _parse_answer(
+        self,
+        response_dict: dict[str, Any],
+        customized_response_dict: dict[str, Any],
+        **_: object,
+    ) -> None:
+        """Parse a good answer in botocore's place, and leave it nothing to parse."""
+        if response_dict["status_code"] != 200:
+            return
+        try:
+            root = ElementTree.fromstring(response_dict["body"])
+        except ElementTree.ParseError:
+            response_dict["status_code"] = 500  # cut short: botocore repeats the request
+            return
+        space, _brace, name = root.tag.rpartition("}")
+        if name == self._kind.root:
+            page = self._kind.page(root, f"{space}}}" if space else "")
+            customized_response_dict["Page"] = page
+            response_dict["body"] = f"<{name}/>".encode()
+        elif name == "Error":
+            response_dict["status_code"] = 500
 
-def _has_folders(page: _Page, prefix: str) -> bool:
+
+def _has_folders(page: Page, prefix: str) -> bool:
     names = pc.utf8_slice_codeunits(page.objects["key"], len(prefix))
     return bool(pc.any(pc.match_substring(names, "/")).as_py())
 
@@ -182,26 +224,7 @@ def _beginning_length(names: list[str], shortest: int) -> int:
     return longest
 
 
-def _parse_answer(
-    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
-) -> None:
-    """Parse a good answer in botocore's place, and leave it nothing to parse."""
-    if response_dict["status_code"] != 200:
-        return
-    try:
-        root = ElementTree.fromstring(response_dict["body"])
-    except ElementTree.ParseError:
-        response_dict["status_code"] = 500  # cut short: botocore repeats the request
-        return
-    space, _brace, name = root.tag.rpartition("}")
-    if name == "ListBucketResult":
-        customized_response_dict["Page"] = _page(root, f"{space}}}" if space else "")
-        response_dict["body"] = b"<ListBucketResult/>"
-    elif name == "Error":
-        response_dict["status_code"] = 500
-
-
-def _page(root: ElementTree.Element, space: str) -> _Page:
+def _page(root: ElementTree.Element, space: str) -> Page:
     is_encoded = root.findtext(f"{space}EncodingType") == "url"
 
     def columns(*names: str) -> Iterator[list[str]]:
@@ -211,12 +234,8 @@ def _page(root: ElementTree.Element, space: str) -> _Page:
             yield [item.findtext(tag) or "" for item in items]
 
     keys, sizes, etags, moments = columns("Key", "Size", "ETag", "LastModified")
-    folders = [
-        item.findtext(f"{space}Prefix") or "" for item in root.findall(f"{space}CommonPrefixes")
-    ]
     if is_encoded:
         keys = [unquote_plus(key) for key in keys]
-        folders = [unquote_plus(folder) for folder in folders]
     token = None
     if root.findtext(f"{space}IsTruncated") == "true":
         token = root.findtext(f"{space}NextContinuationToken")
@@ -232,4 +251,23 @@ def _page(root: ElementTree.Element, space: str) -> _Page:
         ],
         schema=LISTING_SCHEMA,
     )
-    return _Page(objects=objects, folders=folders, token=token)
+    return Page(
+        objects=objects, folders=folder_names(root, space), token=(token,) if token else None
+    )
+
+
+def folder_names(root: ElementTree.Element, space: str) -> list[str]:
+    """Return the common prefixes of a page."""
+    found = root.findall(f"{space}CommonPrefixes")
+    names = [item.findtext(f"{space}Prefix") or "" for item in found]
+    is_encoded = root.findtext(f"{space}EncodingType") == "url"
+    return [unquote_plus(name) for name in names] if is_encoded else names
+
+
+OBJECTS = Kind(
+    operation="ListObjectsV2",
+    method="list_objects_v2",
+    root="ListBucketResult",
+    resume=lambda token: {"ContinuationToken": token[0]},
+    page=_page,
+)

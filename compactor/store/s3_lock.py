@@ -9,9 +9,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html (
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from ..errors import LockUnsupported, StoreError
 from .interface import Object, Retention
@@ -36,7 +34,7 @@ def describe(
         etag=head.get("ETag", "").strip('"'),
         modified_at=head["LastModified"].astimezone(UTC),
         version_id=head.get("VersionId") or version_id,
-        sha256=_stored_sha256(head),
+        sha256=full_sha256(head.get("ChecksumSHA256", ""), head.get("ChecksumType", "")),
         crc64nvme=head.get("ChecksumCRC64NVME"),  # never one of parts: S3 has none
         metadata=head.get("Metadata", {}),
         lock_mode=head.get("ObjectLockMode"),
@@ -46,10 +44,9 @@ def describe(
     )
 
 
-def _stored_sha256(head: Mapping[str, Any]) -> str | None:
-    """Return the store's digest of the whole object; one of parts (`...-3`) is none."""
-    text = head.get("ChecksumSHA256", "")
-    if not text or "-" in text or head.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
+def full_sha256(text: str, kind: str) -> str | None:
+    """Return the store's digest (hex) of the whole object; one of parts (`...-3`) is none."""
+    if not text or "-" in text or (kind or "FULL_OBJECT") != "FULL_OBJECT":
         return None
     return base64.b64decode(text).hex()
 
