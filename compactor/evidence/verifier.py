@@ -248,6 +248,8 @@ class Key:
         return self.valid_from <= at and (self.valid_until is None or at < self.valid_until)
 
     def period(self) -> str:
+        if self.valid_from.year == 1 and self.valid_until is None:
+            return "at all times"  # no file of trusted keys was configured
         until = f" until {text(self.valid_until)}" if self.valid_until else " on"
         return f"from {text(self.valid_from)}{until}"
 
@@ -340,7 +342,15 @@ class Pack:
             names = [file.relative_to(path).as_posix() for file in found]
         self.names = set(names)
         if len(self.names) != len(names):
+            self.__exit__()
             raise Problem(f"{path} holds two files of one name")
+
+    def __enter__(self) -> Pack:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._zip:
+            self._zip.close()
 
     def read(self, name: str) -> bytes:
         if name not in self.names:
@@ -717,9 +727,10 @@ def main(arguments: list[str]) -> int:
         first=told.first,
     )
     try:
-        verifier = Verifier(Pack(told.pack), asked)
-        for line in verifier.run():
-            _print(line)
+        with Pack(told.pack) as pack:
+            verifier = Verifier(pack, asked)
+            for line in verifier.run():
+                _print(line)
     except (OSError, zipfile.BadZipFile) as error:
         parser.error(str(error))
     except Problem as error:
