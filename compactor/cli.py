@@ -355,6 +355,10 @@ def evidence_pack_command(
         Path | None,
         typer.Option("--keys", help="Trusted keys; else those configured.", metavar="FILE"),
     ] = None,
+    from_selected: Annotated[
+        bool,
+        typer.Option("--from-selected", help="Leave out the links before the first selected one."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write a zip of signed links, manifests, reports, keys, and a program that verifies them.
@@ -367,7 +371,7 @@ def evidence_pack_command(
     from .evidence.pack import pack
     from .report.pack import pack_text
 
-    packed = pack(_config(), wanted, output, keys)
+    packed = pack(_config(), wanted, output, keys, from_selected=from_selected)
     _print(packed, pack_text, as_json)
     _leave(packed.exit_code)
 

@@ -515,6 +515,14 @@ def test_a_chain_without_its_beginning_is_not_verified_unless_one_says_so(
     assert verify(opened_pack, "--first", "2").code == 2
 
 
+def test_the_links_before_the_selected_ones_can_be_left_out(shop: Shop, tmp_path: Path) -> None:
+    found = pack(shop.config, shop.runs[2], tmp_path / "pack.zip", from_selected=True)
+
+    assert (found.first, found.links, found.selected) == (2, 2, (2,))
+    assert verify(tmp_path / "pack.zip").code == 2
+    assert verify(tmp_path / "pack.zip", "--first", "2").code == 0
+
+
 def test_a_run_without_its_manifest_is_not_verified(shop: Shop, tmp_path: Path) -> None:
     copy = tmp_path / "lake"
     shutil.copytree(shop.line.lake, copy)
@@ -601,7 +609,7 @@ def test_what_is_no_pack_is_refused(body: bytes, tmp_path: Path) -> None:
     (tmp_path / "pack.zip").write_bytes(body)
 
     assert verify(tmp_path / "pack.zip").code == 2
-    assert verify(tmp_path / "nothing.zip").code == 1
+    assert verify(tmp_path / "nothing.zip").code == 2
     (tmp_path / "empty").mkdir()
     shutil.copy(verifier.__file__, tmp_path / "empty" / "verify.py")
     verdict = verify(tmp_path / "empty")

@@ -9,7 +9,8 @@ Same inputs, same bytes: entries are in a fixed order, with fixed times and righ
 deflated: what deflate gives depends on the version of zlib.
 
 The whole chain, whatever was selected: what is proven is one line from the first link to the last.
-A link takes about 2 KB and 1.5 KB for each table and object in it (see docs/evidence.md).
+A table takes about 12 KB in its link; where years of them are too many, `from_selected` leaves out
+those before the first selected one, and verify.py then wants to be told so.
 """
 
 from __future__ import annotations
@@ -102,7 +103,14 @@ class Packed(Model):
         return EvidenceError.exit_code if self.status == "fail" else 0
 
 
-def pack(config: Config, wanted: str, output: Path, keys_file: Path | None = None) -> Packed:
+def pack(
+    config: Config,
+    wanted: str,
+    output: Path,
+    keys_file: Path | None = None,
+    *,
+    from_selected: bool = False,
+) -> Packed:
     """Write the pack of a run, a table or a period, and verify it.
 
     Raises: ConfigError if nothing is about it, or no keys are known; EvidenceError if there is no
@@ -116,7 +124,7 @@ def pack(config: Config, wanted: str, output: Path, keys_file: Path | None = Non
     partial = output.with_name(f"{output.name}.partial")
     try:
         with partial.open("wb") as file, _Zip(file) as entries:
-            contents = _Contents(entries, choice)
+            contents = _Contents(entries, choice, from_selected)
             contents.add_chain(chain)
             contents.add_runs(tables)
             contents.add_rest(keys)
@@ -210,6 +218,7 @@ class _Contents:
 
     zip: _Zip
     choice: Choice
+    from_selected: bool
     selected: list[tuple[int, RunPredicate]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     links: int = 0
@@ -220,17 +229,21 @@ class _Contents:
     def add_chain(self, chain: Store) -> None:
         stamps = _timestamps(chain)
         known: set[str] = set()
+        looked_at = 0
         for link in read_links(chain):
+            looked_at += 1
             said = parse(link.body, f"link {link.number} ({link.key})")[0].predicate
-            self._add_link(link)
-            if link.number in stamps:
-                body = chain.get(timestamp_key(link.number))
-                self.zip.add(f"envelopes/{link.number:012d}.tsr", body)
             if self.choice.fits(said):
                 self.selected.append((link.number, said))
             elif not self.selected:
                 known |= {said.run_id, *_tables(said)}
-        if not self.links:
+            if self.from_selected and not self.selected:
+                continue
+            self._add_link(link)
+            if link.number in stamps:
+                body = chain.get(timestamp_key(link.number))
+                self.zip.add(f"envelopes/{link.number:012d}.tsr", body)
+        if not looked_at:
             raise EvidenceError(
                 f"there is no chain of evidence in {chain.url}{CHAIN}: no run has signed anything",
                 hint="is [archive] the one in which the chain lies?",
@@ -238,7 +251,7 @@ class _Contents:
         if not self.selected:
             near = difflib.get_close_matches(self.choice.text, sorted(known), 3)
             raise ConfigError(
-                f"none of the {self.links} links in {chain.url}{CHAIN} is about {self.choice.text}",
+                f"none of the {looked_at} links in {chain.url}{CHAIN} is about {self.choice.text}",
                 hint=f"did you mean {' or '.join(near)}?"
                 if near
                 else "give the id of a run, database.table, or days like 2026-01-01..2026-03-31",

@@ -475,8 +475,8 @@ class Verifier:
             raise Problem(f"{missing} missing between link {before.number} and link {number}")
         if before.number < 0 and number > 0 and number != self._asked.first:
             raise Unverified(
-                f"it begins with link {number} here; if the links before it are known to be gone "
-                f"because their locks had ended, say --first {number}"
+                f"it begins with link {number} here; if you know why (left out with "
+                f"--from-selected, or their locks had ended), say --first {number}"
             )
         return ""
 
@@ -713,11 +713,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keys", type=Path, help="trusted keys that you had from elsewhere")
     parser.add_argument("--objects", type=Path, help="folder with downloaded objects, by key")
     parser.add_argument("--head", help="NUMBER:SHA256 of a link that must be there")
-    parser.add_argument("--first", type=int, default=0, help="links before it have expired")
+    parser.add_argument(
+        "--first", type=int, default=0, help="links before it are known to be absent"
+    )
     told = parser.parse_args(arguments)
     head = _HEAD.fullmatch(told.head) if told.head else None
     if told.head and head is None:
         parser.error("--head takes NUMBER:SHA256")
+    if not told.pack.exists():
+        parser.error(f"{told.pack} is not there")
     if told.objects is not None and not told.objects.is_dir():
         parser.error(f"--objects: {told.objects} is no folder")
     asked = Asked(
