@@ -268,6 +268,16 @@ def test_what_no_link_is_about_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("where", ["nowhere/pack.zip", "file/pack.zip", "folder"])
+def test_a_place_that_cannot_be_written_is_told(where: str, shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(ConfigError, match=rf"{where} cannot be written: \w+"):
+        pack(shop.config, shop.runs[0], tmp_path / where)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
 def test_without_a_chain_nothing_is_packed(shop: Shop, tmp_path: Path) -> None:
     config = shop.config.model_copy(
         update={"lake": shop.config.lake.model_copy(update={"url": str(tmp_path / "empty")})}
@@ -602,6 +612,42 @@ def test_a_zip_with_a_changed_byte_never_verifies_as_another_one(
         with zipfile.ZipFile(path) as changed, zipfile.ZipFile(packed) as whole:
             for name in changed.namelist():
                 assert changed.read(name) == whole.read(name)
+
+
+def _paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield above
+    if isinstance(value, dict | list):
+        for name in value if isinstance(value, dict) else range(len(value)):
+            yield from _paths(value[name], (*above, name))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_whatever_a_document_holds_there_is_an_answer_and_no_crash(
+    data: st.DataObject, packed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with zipfile.ZipFile(packed) as archive:
+        bodies = {name: archive.read(name) for name in archive.namelist()}
+    name = data.draw(st.sampled_from([name for name in bodies if name.endswith(".json")]))
+    value = json.loads(bodies[name])
+    has_payload = name.startswith("envelopes/") and data.draw(st.booleans())
+    inner = json.loads(base64.b64decode(value["payload"])) if has_payload else value
+    depth = data.draw(st.integers(1, 5))  # else most of it would be about columns of tables
+    paths = [path for path in _paths(inner) if 0 < len(path) <= depth]
+    *above, last = data.draw(st.sampled_from(paths))
+    place = inner
+    for step in above:
+        place = place[step]
+    place[last] = data.draw(st.sampled_from([None, 1, -1.5, "x", "", [], [1], {}, {"a": 1}, True]))
+    if has_payload:
+        value["payload"] = base64.b64encode(json.dumps(inner).encode()).decode()
+    bodies[name] = json.dumps(value).encode()
+    changed = tmp_path_factory.mktemp("changed") / "pack.zip"
+    with zipfile.ZipFile(changed, "w") as archive:
+        for key, body in bodies.items():
+            archive.writestr(key, body)
+
+    assert verifier.main([str(changed)]) == 1  # SHA256SUMS at least
 
 
 @pytest.mark.parametrize("body", [b"", b"PK", b"no zip at all" * 10])

@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -121,19 +122,18 @@ def pack(
     many = config.limits.concurrency
     chain = open_store(chain_url(config), concurrency=many)
     tables = open_store(config.lake.url, concurrency=many)
-    partial = output.with_name(f"{output.name}.partial")
     try:
-        with partial.open("wb") as file, _Zip(file) as entries:
-            contents = _Contents(entries, choice, from_selected)
-            contents.add_chain(chain)
-            contents.add_runs(tables)
-            contents.add_rest(keys)
-        packed = _verified(partial, output, contents)
-        partial.replace(output)
+        with TemporaryDirectory(prefix=".pack-", dir=output.parent) as folder:
+            partial = Path(folder) / "pack.zip"
+            with partial.open("wb") as file, _Zip(file) as entries:
+                contents = _Contents(entries, choice, from_selected)
+                contents.add_chain(chain)
+                contents.add_runs(tables)
+                contents.add_rest(keys)
+            packed = _verified(partial, output, contents)
+            partial.replace(output)
     except OSError as error:
         raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return packed
 
 
