@@ -38,6 +38,7 @@ from compactor.errors import ConfigError, EvidenceError
 from compactor.evidence import verifier
 from compactor.evidence.chain import Chain, link_key
 from compactor.evidence.keys import SigningKey, TrustedKeys, always
+from compactor.evidence.notary import Notary
 from compactor.evidence.pack import pack, schema
 from compactor.evidence.predicate import NO_PREDECESSOR, Predecessor, RunPredicate, Statement
 from compactor.evidence.sign import sign
@@ -371,6 +372,11 @@ def tamper_report_sources(folder: Path) -> None:
     edit(path, lambda value: value.update(sources=["s3://elsewhere/"]))
 
 
+def tamper_report_field_gone(folder: Path) -> None:
+    (path,) = folder.glob("runs/*/report.json")
+    edit(path, lambda value: value.pop("skipped"))
+
+
 def tamper_report_link(folder: Path) -> None:
     (path,) = folder.glob("runs/*/report.json")
     edit(path, lambda value: value["evidence"].update(sha256="0" * 64))
@@ -427,6 +433,7 @@ TAMPERED = {
     tamper_manifest: "manifest.json: expected SHA-256",
     tamper_report: "report.json: its tables are not those that were signed",
     tamper_report_sources: "report.json: sources: ",
+    tamper_report_field_gone: "report.json: skipped: ",
     tamper_report_link: "report.json: it names another link",
     tamper_finding: "report.json: a finding that was signed is not in it",
     tamper_key_ended: "FAILED: link 2: key",
@@ -442,7 +449,6 @@ TAMPERED = {
 def test_a_pack_that_was_tampered_with_fails_and_what_is_named(
     tamper: Callable[[Path], None], opened_pack: Path
 ) -> None:
-    assert verify(opened_pack).code == 0
     tamper(opened_pack)
     before = verify(opened_pack)
     write_sums(opened_pack)
@@ -672,6 +678,76 @@ def test_names_that_a_terminal_would_obey_are_not_printed(opened_pack: Path) -> 
     assert not any(line.startswith("link 9") for line in out.splitlines())
 
 
+def test_each_link_is_verified_with_the_key_of_its_time(tmp_path: Path) -> None:
+    line = Line(tmp_path / "line")
+    old, new = make_key(tmp_path, "old.key"), make_key(tmp_path, "new.key")
+    change = datetime(2026, 11, 1, tzinfo=UTC)
+    ended = old.trusted(LONG_AGO).model_copy(update={"valid_until": change})
+    trusted = write_trusted(tmp_path / "keys.json", ended, new.trusted(change))
+    for number, (key, month) in enumerate(((old, 10), (new, 11))):
+        day = datetime(2026, month, 6, tzinfo=UTC)
+        write_shop(line.source, export_id=f"shop-{number}", snapshot=day)
+        config = line.config(evidence={"key": key.uri, "trusted_keys": trusted})
+        done = pipeline.run(config, clock=lambda day=day: day + timedelta(hours=20))  # type: ignore[misc]
+        assert done.exit_code == 0
+
+    assert pack(config, "shop.public.orders", tmp_path / "pack.zip").status == "pass"
+
+    said = verify(tmp_path / "pack.zip").out
+    for number, key in enumerate((old, new)):
+        assert re.search(rf"link {number}: good: .* by key {key.keyid}\n", said)
+    assert f"{new.keyid} (ed25519, from 2026-11-01T00:00:00Z on)" in said
+    late = old.trusted(LONG_AGO).model_copy(update={"valid_until": change - timedelta(days=30)})
+    other = write_trusted(tmp_path / "other.json", late, new.trusted(change))
+    verdict = verify(tmp_path / "pack.zip", "--keys", other)
+    assert verdict.code == 1
+    assert f"FAILED: link 0: key {old.keyid} was not valid at 2026-10-06T20:00:00Z" in verdict.out
+
+
+# --- runs that did not go well ---
+
+
+def test_the_report_of_a_run_whose_link_came_late_verifies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, key = Line(tmp_path / "line"), make_key(tmp_path)
+    write_shop(line.source)
+
+    def refuse(*_: object) -> None:
+        raise EvidenceError("not now")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Notary, "seal", refuse)
+        first = line.run(evidence={"key": key.uri})
+    assert first.exit_code == 6
+    second = line.run(evidence={"key": key.uri})
+    assert [link.number for link in second.result.late_links] == [0]
+
+    config = line.config(evidence={"key": key.uri})
+    found = pack(config, first.result.run_id, tmp_path / "pack.zip")
+
+    assert (found.status, found.problems) == ("pass", ())
+    assert "report.json: good: says what was signed" in verify(tmp_path / "pack.zip").out
+
+
+def test_tables_that_failed_are_in_the_report_and_not_signed(tmp_path: Path) -> None:
+    line, key = Line(tmp_path / "line"), make_key(tmp_path)
+    export = write_shop(line.source)
+    path = next(export.rglob("public.customers/**/*.parquet"))
+    path.write_bytes(path.read_bytes()[:200])
+    done = line.run(evidence={"key": key.uri})
+    assert done.exit_code == 3
+    assert {table.status for table in done.result.tables} == {"done", "failed"}
+
+    config = line.config(evidence={"key": key.uri})
+    found = pack(config, "shop.public.orders", tmp_path / "pack.zip")
+
+    assert (found.status, found.problems) == ("pass", ())
+    assert "beyond that, 1 failed tables" in verify(tmp_path / "pack.zip").out
+    with pytest.raises(ConfigError, match=r"is about shop\.public\.customers"):
+        pack(config, "shop.public.customers", tmp_path / "none.zip")
+
+
 # --- objects --------------------------------------------------------------------------------------
 
 
@@ -857,6 +933,25 @@ def test_the_command_writes_a_pack_says_what_is_in_it_and_needs_no_private_key(
     assert json.loads(zipfile.ZipFile(out).read("keys.json")) == json.loads(
         TrustedKeys.model_validate_json(Path(keys).read_bytes()).model_dump_json()
     )
+
+
+def test_the_command_fails_for_a_broken_chain_and_still_writes_the_pack(
+    shop: Shop, command: Command, tmp_path: Path
+) -> None:
+    shutil.copytree(shop.line.lake, tmp_path / "lake")
+    (tmp_path / "lake" / link_key(2)).unlink()
+    config = tmp_path / "compactor.toml"
+    config.write_text(f'[source]\nurls = ["in"]\n[lake]\nurl = "{tmp_path}/lake"\n')
+    keys = write_trusted(tmp_path / "keys.json", shop.key.trusted(LONG_AGO))
+
+    said = command(
+        *("-c", config, "evidence", "pack", shop.runs[0], "--keys", keys),
+        *("-o", tmp_path / "pack.zip"),
+    )
+
+    assert said.code == 6
+    assert "NOT AS SIGNED\n    chain: link 2 missing between link 1 and link 3" in said.out
+    assert verify(tmp_path / "pack.zip").code == 1
 
 
 def test_a_pack_of_a_locked_archive_is_read_only_and_its_objects_verify(place: Place) -> None:

@@ -18,7 +18,7 @@ What is verified, in this order:
 5. every time stamp is of the bytes of its link. Who made it is for `openssl ts -verify` to say.
 
 Formats: DSSE v1, in-toto Statement v1, RFC 8032 (Ed25519), FIPS 186-5 (ECDSA), RFC 3161, RFC 5480,
-RFC 8410 (read on 2026-11-25). Signatures take some milliseconds each: slow, but enough here.
+RFC 8410 (read on 2026-11-25). Signatures take 2 (Ed25519) to 20 ms each: slow, but enough here.
 """
 
 from __future__ import annotations
@@ -560,16 +560,17 @@ class Verifier:
     def _report(self, folder: str, said: dict[str, Any], link: Link) -> str:
         """The report names the link, so it cannot be signed: it must say what was signed."""
         report = parse(self._pack.read(f"{folder}report.json"), "report.json")
-        signed = dict(said)
+        signed = {name: said[name] for name in said.keys() & report.keys()}
         if f"{folder}manifest.json" in self._pack.names:
             body = self._pack.read(f"{folder}manifest.json")
             if sha256(body) == get(said, str, "manifest", "sha256"):
                 signed = parse(body, "manifest.json") | {"manifest": said["manifest"]}
         own = {"tables", "findings", "report", "evidence"}
-        for name in sorted((signed.keys() & report.keys()) - own):
-            if signed[name] != report[name]:
+        for name in sorted(signed.keys() - own):
+            if signed[name] != report.get(name):
                 raise Problem(
-                    f"{name}: {str(signed[name])[:90]} was signed, it says {str(report[name])[:90]}"
+                    f"{name}: {str(signed[name])[:90]} was signed, "
+                    f"it says {str(report.get(name))[:90]}"
                 )
         tables = get(report, list, "tables")
         failed = [table for table in tables if isinstance(table, dict) and _has_failed(table)]

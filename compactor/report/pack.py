@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ..evidence.pack import Packed
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..evidence.pack import Packed
 
 _SAYS = {
     "pass": "verified: all of it, with the keys in it",
