@@ -489,6 +489,69 @@ def test_a_link_signed_by_a_stranger_is_refused(shop: Shop, opened_pack: Path) -
     assert f"the signature of key {shop.key.keyid} does not fit these bytes" in verdict.out
 
 
+def resign(shop: Shop, path: Path, change: Callable[[Any], object]) -> None:
+    """Sign a changed statement anew, with the true key."""
+    statement = json.loads(base64.b64decode(json.loads(path.read_bytes())["payload"]))
+    change(statement)
+    body = json.dumps(statement).encode()
+    path.write_bytes(sign(shop.key, body, "application/vnd.in-toto+json"))
+
+
+def test_a_link_that_the_keys_holder_signed_anew_does_not_fit_the_next_one(
+    shop: Shop, opened_pack: Path
+) -> None:
+    resign(shop, envelope(opened_pack, 0), lambda said: said["predicate"].update(note="changed"))
+    write_sums(opened_pack)
+
+    verdict = verify(opened_pack)
+    assert verdict.code == 1
+    assert "link 0: good" in verdict.out
+    assert "FAILED: link 1: names link 0 with SHA-256" in verdict.out
+
+
+RESIGNED: dict[str, tuple[Callable[[Any], object], str]] = {
+    "time": (
+        lambda said: said["predicate"].update(signed_at="2026-10-01T00:00:00Z"),
+        "signed at 2026-10-01T00:00:00Z, the link before it at 2026-10-08T20:00:00Z",
+    ),
+    "zone": (
+        lambda said: said["predicate"].update(signed_at="2026-10-10T00:00:00"),
+        "expected a time with its zone",
+    ),
+    "digest": (
+        lambda said: said["subject"][0]["digest"].update(sha256="ABC"),
+        "its digest is no SHA-256",
+    ),
+    "twice": (lambda said: said["subject"].append(said["subject"][0]), "named twice"),
+    "unnamed": (lambda said: said["subject"][0].update(name=""), "empty"),
+    "type": (lambda said: said.update(_type="x"), "expected a statement of"),
+    "predicate": (lambda said: said.update(predicateType="x"), "expected a statement of"),
+    "number": (
+        lambda said: said["predicate"].update(number=7),
+        "expected number 3 in it, found 7",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RESIGNED)
+def test_a_signed_statement_that_is_none_of_a_chain_fails(
+    name: str, shop: Shop, opened_pack: Path
+) -> None:
+    change, told = RESIGNED[name]
+    resign(shop, envelope(opened_pack, LINKS - 1), lambda said: None)
+    fix_head(opened_pack)
+    write_sums(opened_pack)
+    assert verify(opened_pack).code == 0
+    resign(shop, envelope(opened_pack, LINKS - 1), change)
+    fix_head(opened_pack)
+    write_sums(opened_pack)
+
+    verdict = verify(opened_pack)
+    assert verdict.code == 1
+    assert f"FAILED: link {LINKS - 1}: " in verdict.out
+    assert told in verdict.out
+
+
 def test_keys_from_elsewhere_count_more_than_those_of_the_pack(
     shop: Shop, opened_pack: Path, tmp_path: Path
 ) -> None:
@@ -537,6 +600,21 @@ def test_the_links_before_the_selected_ones_can_be_left_out(shop: Shop, tmp_path
     assert (found.first, found.links, found.selected) == (2, 2, (2,))
     assert verify(tmp_path / "pack.zip").code == 2
     assert verify(tmp_path / "pack.zip", "--first", "2").code == 0
+
+
+@pytest.mark.parametrize("number", [0, LINKS - 1])
+def test_a_pack_without_the_link_that_it_was_made_for_fails(
+    number: int, shop: Shop, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(shop.pack(shop.runs[number], tmp_path)) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    envelope(tmp_path / "unpacked", number).unlink()
+    fix_head(tmp_path / "unpacked")
+    write_sums(tmp_path / "unpacked")
+
+    verdict = verify(tmp_path / "unpacked", "--first", "1")
+    assert verdict.code == 1
+    assert f"links that the pack was made for are missing: [{number}]" in verdict.out
 
 
 def test_a_run_without_its_manifest_is_not_verified(shop: Shop, tmp_path: Path) -> None:

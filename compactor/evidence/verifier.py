@@ -409,7 +409,7 @@ class Verifier:
             if number in index.get("selected", ()) and link.statement:
                 yield from self._run(link)
             before, link.statement = link, {}
-        yield from self._judge("chain", lambda: self._ends(before, len(numbers), index))
+        yield from self._judge("chain", lambda: self._ends(before, set(numbers), index))
         if self._asked.objects is not None:
             yield from self._objects(self._asked.objects)
 
@@ -586,22 +586,24 @@ class Verifier:
         more = len(failed), len(findings) - len(told)
         return f"says what was signed; beyond that, {more[0]} failed tables and {more[1]} findings"
 
-    def _ends(self, last: Link, links: int, index: dict[str, Any]) -> str:
+    def _ends(self, last: Link, numbers: set[int], index: dict[str, Any]) -> str:
         if last.number < 0:
             raise Problem("there are no links in the pack")
         heads = [("pack.json", index["head"]["number"], index["head"]["sha256"])] if index else []
         if heads and heads[0][1:] != (last.number, last.sha256):
             raise Problem(f"pack.json says it ends with {heads[0][1:]}, found {last.number}")
-        if any(number > last.number for number in index.get("selected", ())):
-            raise Problem("a link that the pack was made for is missing")
+        missing = set(index.get("selected", ())) - numbers
+        if missing:
+            raise Problem(f"links that the pack was made for are missing: {sorted(missing)}")
         if self._asked.head is not None:
             number, expected = self._asked.head
             name = f"envelopes/{number:012d}.dsse.json"
             found = sha256(self._pack.read(name)) if name in self._pack.names else "no such link"
             if found != expected:
                 raise Problem(f"--head: expected link {number} with {expected}, found {found}")
-            return f"{links} links, and the one you remembered is among them"
-        return f"{links} links end with {last.number}:{last.sha256}; are there later ones? (--head)"
+            return f"{len(numbers)} links, and the one you remembered is among them"
+        head = f"{last.number}:{last.sha256}"
+        return f"{len(numbers)} links end with {head}; are there later ones? (--head)"
 
     def _objects(self, folder: Path) -> Iterator[str]:
         hashed = set()
