@@ -399,6 +399,50 @@ def _print_key(key: SigningKey) -> None:
     print(to_json(TrustedKeys(keys=(entry,)), indent=1))
 
 
+evidence_app = typer.Typer(
+    help="The chain of evidence, for those who audit it.\n\n"
+    "Example: compactor evidence pack shop.public.orders -o pack.zip",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(evidence_app, name="evidence")
+
+
+@evidence_app.command("pack")
+def evidence_pack_command(
+    wanted: Annotated[
+        str,
+        typer.Argument(
+            help="A run's id, database.table, or days (UTC) in which runs ended: FIRST..LAST.",
+            metavar="RUN|TABLE|PERIOD",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The zip.", metavar="FILE")],
+    keys: Annotated[
+        Path | None,
+        typer.Option("--keys", help="Trusted keys; else those configured.", metavar="FILE"),
+    ] = None,
+    from_selected: Annotated[
+        bool,
+        typer.Option("--from-selected", help="Leave out the links before the first selected one."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a zip of signed links, manifests, reports, keys, and a program that verifies them.
+
+    Reads only. The whole chain is in it. Same evidence, same bytes. To verify it, offline and with
+    Python alone: unzip it, then python3 -I verify.py
+
+    Example: compactor -c shop.toml evidence pack 2026-01-01..2026-03-31 -o pack.zip
+    """
+    from .evidence.pack import pack
+    from .report.pack import pack_text
+
+    packed = pack(config_of_flags(), wanted, output, keys, from_selected=from_selected)
+    print_result(packed, pack_text, as_json)
+    leave(packed.exit_code)
+
+
 @app.command("demo")
 def demo_command(
     folder: Annotated[

@@ -20,11 +20,11 @@ from compactor.errors import CompactorError, SignatureError, StoreError, Verific
 
 GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = (
-    "audit",
-    "key",
+    *("audit", "key", "evidence"),
     *("scan", "plan", "run", "reconcile", "report", "init", "demo"),
     *("hold", "extend", "expired", "destroyed", "batch"),
 )
+SUBCOMMANDS = ("evidence pack",)
 SECRET = "SECRET-VALUE-OF-A-ROW"
 
 
@@ -49,10 +49,10 @@ def shop(tmp_path: Path) -> Path:
 # --- help -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["", *COMMANDS])
+@pytest.mark.parametrize("name", ["", *COMMANDS, *SUBCOMMANDS])
 def test_help_reads_as_it_did(name: str, command: Command) -> None:
-    said = command(*[name] * bool(name), "--help")
-    golden = GOLDEN / f"cli_{name or 'help'}.txt"
+    said = command(*name.split(), "--help")
+    golden = GOLDEN / f"cli_{name.replace(' ', '_') or 'help'}.txt"
     if os.environ.get("COMPACTOR_WRITE_GOLDEN"):
         golden.write_text(said.out, encoding="utf-8")
     assert (said.code, said.err) == (0, "")
