@@ -497,4 +497,4 @@ def _errors() -> Iterator[None]:
 def main() -> None:
     """Run the command that the arguments ask for."""
     with _errors():
-        app()
+        app(prog_name="compactor")

@@ -119,7 +119,8 @@ def reader(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.clie
     for name, text in place.server.reader_env.items():
         if name != "AWS_ENDPOINT_URL":
             monkeypatch.setenv(name, text)
-    return boto3.client("s3", endpoint_url=place.server.endpoint)
+    # a session of its own: the default one keeps the credentials that it saw first
+    return boto3.Session().client("s3", endpoint_url=place.server.endpoint)
 
 
 def test_credentials_that_may_only_read_suffice(place: Place, reader: boto3.client) -> None:

@@ -290,7 +290,8 @@ def test_keys_are_encoded_and_versions_named_where_every_object_has_one() -> Non
 def test_the_archive_must_have_the_keys_that_a_copy_gives(
     s3_env: object, lake: str, archive: str, prefix: str | None
 ) -> None:
-    stores = Stores((), open_store(lake), open_store(archive))
+    vault = open_store(archive)
+    stores = Stores((), open_store(lake), vault, chain=vault)
     if prefix is None:
         with pytest.raises(ConfigError, match="Batch Operations"):
             batch_copy.target_prefix(stores)

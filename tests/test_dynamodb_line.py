@@ -35,7 +35,9 @@ def items(*ids: str) -> list[dict[str, Any]]:
 
 
 def told(done: Done) -> list[tuple[str, str]]:
-    return [(finding.kind, finding.severity) for finding in done.result.findings]
+    """Return what was found, but for what every run without a key is told."""
+    found = [(finding.kind, finding.severity) for finding in done.result.findings]
+    return [one for one in found if one != ("unsigned_evidence", "info")]
 
 
 @pytest.mark.parametrize("view", ["NEW_AND_OLD_IMAGES", "NEW_IMAGE"])

@@ -440,7 +440,12 @@ def test_an_export_in_s3_is_locked_with_its_sidecars_byte_for_byte(
     told = json.dumps(settings(line, [system])).replace(str(line.source), f"s3://{source}")
     config = line.config(
         **json.loads(told) | {"lake": {"url": f"s3://{lake}/"}},
-        archive={"url": f"s3://{vault}/", "retain": "30y", "mode": "GOVERNANCE"},
+        archive={
+            "url": f"s3://{vault}/",
+            "retain": "30y",
+            "max_retain": "40y",
+            "mode": "GOVERNANCE",
+        },
     )
     later = datetime.now(UTC) + timedelta(hours=1)
 

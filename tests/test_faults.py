@@ -9,6 +9,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -105,9 +106,9 @@ def run_with(place: Place, event: Callable[[], Any]) -> pipeline.Done:
     """Run, and let something happen once the source is listed and the plan is made."""
     tables = work.Work.tables
 
-    def later(run: work.Work) -> None:
+    def later(run: work.Work, aside: Executor) -> None:
         event()
-        tables(run)
+        tables(run, aside)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(work.Work, "tables", later)

@@ -146,7 +146,7 @@ def test_links_and_source_listings_are_locked_like_the_data(signed: Place, mode:
 def test_evidence_stays_readable_whatever_the_storage_class_of_the_data(signed: Place) -> None:
     signed.settings["archive"]["storage_class"] = "DEEP_ARCHIVE"
 
-    assert signed.run().exit_code == 0
+    assert signed.run(accept_retention=True).exit_code == 0  # no ceiling knows its price
 
     found = {
         item["Key"].split("/")[1]: item["StorageClass"]
