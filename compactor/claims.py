@@ -81,8 +81,10 @@ def by_keys(
     found: dict[int, list[Group]] = {}
     for row in rows(connection, "detect/groups", {"system": reader.system}):
         # DuckDB needs a package of its own to return a TIMESTAMPTZ to Python
+        moments = [row.pop(name) for name in ("first_us", "last_us")]
+        # an S3 Inventory may lack the times: what may be of just now is not taken
         first_at, last_at = (
-            _EPOCH + timedelta(microseconds=row.pop(name)) for name in ("first_us", "last_us")
+            options.now if us is None else _EPOCH + timedelta(microseconds=us) for us in moments
         )
         group = Group(**row, first_at=first_at, last_at=last_at)
         found.setdefault(group.source, []).append(group)

@@ -62,9 +62,8 @@ def detect(
     """Find exports, tables and problems.
 
     `now` tells what may still grow, and a running export from a dead one. `counted` are the exports
-    of an
-    earlier call on the same inventory, with rows from `scan.footers`. Above `memory_bytes`, scratch
-    is used.
+    of an earlier call on the same inventory, with rows from `scan.footers`. Above `memory_bytes`,
+    scratch is used.
     """
     with workspace(scratch, memory_bytes) as connection:
         patterns = _prepare(connection, inventory)

@@ -611,3 +611,18 @@ def test_bucket_and_inventory_on_s3(bucket: Callable[[], str], tmp_path: Path) -
     assert read.control == listed.control
     assert len(read.control) == 2
     assert list((scratch / "inventory-0").iterdir()) == []
+
+
+def test_what_has_no_time_may_be_of_just_now_and_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    listing = tmp_path / "listing.parquet"
+    name = "LOAD00000001.parquet"
+    row = {"source": 0, "key": f"public/orders/{name}", "size_bytes": 9, "etag": "e"}
+    row |= {"modified_at": None, "version_id": None}
+    pq.write_table(pa.Table.from_pylist([row], schema=INVENTORY_SCHEMA), listing)
+    found = Inventory(listing=listing, control={}, urls=("s3://acme/",), objects=1)
+
+    (export,) = detect(found, tmp_path / "scratch", NOW).exports
+
+    assert (export.system, export.status) == ("dms", "in_progress")
+    assert [table.can_be_taken for table in export.tables] == [False]
