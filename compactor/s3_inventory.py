@@ -88,8 +88,8 @@ _AWS_NAMES = {name: aws for aws, name in _CSV_NAMES.items()}
 _WITHOUT = {
     "e_tag": "an object replaced by another one of the same size is not noticed, and tables that "
     "were compacted from a listing count as changed",
-    "last_modified_date": "an unfinished export cannot be told from a dead one, and DMS targets and "
-    "plain folders are never taken",
+    "last_modified_date": "an unfinished export cannot be told from a dead one, and DMS targets "
+    "and plain folders are never taken",
 }
 """Fields that may be missing, and what that costs."""
 
