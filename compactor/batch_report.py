@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import field_serializer
 
@@ -38,8 +38,12 @@ from .model import (
     to_json,
     utc_text,
 )
+from .places import Stores
 from .store import open_store
 from .store.interface import Retention, Store
+
+if TYPE_CHECKING:
+    from .evidence.notary import Notary
 
 _THREADS = 32
 _FAILED_SHOWN = 20
@@ -87,6 +91,8 @@ class _Place:
     options: ArchiveOptions
     archive_url: str
     run_id: str
+    notary: Notary | None
+    """Signs what is published, where `[evidence]` is configured."""
 
 
 def report(
@@ -100,7 +106,7 @@ def report(
     Raises: ConfigError if the run handed nothing over; NotFound if there is no report yet;
             SourceError, VerificationFailed for a report that cannot be used; StoreError.
     """
-    place = _place(config, run_id)
+    place = _place(config, run_id, clock)
     now = clock()
     tables = _open_tables(place)
     if not tables:
@@ -122,15 +128,22 @@ def report(
     )
 
 
-def _place(config: Config, run_id: str) -> _Place:
+def _place(config: Config, run_id: str, clock: Callable[[], datetime]) -> _Place:
     if config.archive is None:
         raise ConfigError("there is no [archive] in the configuration, so nothing was handed over")
     many = config.limits.concurrency
     vault = open_store(config.archive.url, concurrency=many)
     archive.preflight(vault)
+    tables = open_store(config.lake.url, concurrency=many)
+    notary = None
+    if config.evidence is not None:
+        from .evidence.notary import open_notary  # what signs takes a while to import
+
+        notary = open_notary(config, Stores((), tables, vault, chain=vault), clock)
     return _Place(
-        lake=open_store(config.lake.url, concurrency=many),
+        lake=tables,
         vault=vault,
+        notary=notary,
         options=ArchiveOptions(
             mode=config.archive.mode,
             retain=parse_retain(config.archive.retain),
@@ -322,8 +335,11 @@ def _publish(
     key = lake.run_key(run_id, "manifest.json")
     ref = ManifestRef(url=place.lake.url + key, sha256=hashlib.sha256(body).hexdigest())
     whole = to_json(result.model_copy(update={"manifest": ref})).encode()
+    draft = place.notary.prepare(result, ref, None) if place.notary else None
     _put(place.lake, lake.run_key(run_id, "report.json"), whole)
     _put(place.lake, key, body)
+    if place.notary is not None and draft is not None:
+        place.notary.seal(result, draft)  # else the next run does
     return ref
 
 

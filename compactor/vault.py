@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from . import archive
 from .acts import Act, Failure
@@ -21,8 +21,12 @@ from .evidence.records import Record, RecordKind, read, record, subjects
 from .holdings import Selection, Snapshot, find
 from .ledger import versions
 from .model import StoredObject
+from .places import Stores
 from .store import open_store
 from .store.interface import Object, Retention, Store
+
+if TYPE_CHECKING:
+    from .evidence.notary import Notary
 
 Clock = Callable[[], datetime]
 T = TypeVar("T")
@@ -51,6 +55,8 @@ class Vault:
     config: ArchiveConfig
     snapshots: tuple[Snapshot, ...]
     now: datetime
+    notary: Notary | None = None
+    """Signs what is done, where `[evidence]` is configured."""
 
     def look(self, items: Sequence[StoredObject]) -> list[Seen]:
         """Ask for every version, many at a time; in the order of `items`."""
@@ -86,7 +92,22 @@ def open_vault(config: Config, selection: Selection, clock: Clock) -> Vault:
     lake = open_store(config.lake.url, concurrency=many)
     destroyed = frozenset(one.name for known in read(store, "destruction") for one in known.subject)
     found = find(lake, store.url, selection, destroyed)
-    return Vault(store=store, config=config.archive, snapshots=found, now=clock())
+    stores = Stores((), lake, store, chain=store)
+    return Vault(
+        store=store,
+        config=config.archive,
+        snapshots=found,
+        now=clock(),
+        notary=_notary(config, stores, clock),
+    )
+
+
+def _notary(config: Config, stores: Stores, clock: Clock) -> Notary | None:
+    if config.evidence is None:
+        return None
+    from .evidence.notary import open_notary  # what signs takes a while to import
+
+    return open_notary(config, stores, clock)
 
 
 Looked = Sequence[tuple[Snapshot, Sequence[Seen]]]
@@ -110,7 +131,8 @@ def failure(seen: Seen) -> Failure:
 
 
 def recorded(vault: Vault, act: Act, items: Sequence[StoredObject]) -> Act:
-    """Write the record, locked for as long as what it is about, or as long as a run would lock it.
+    """Write the record, and its link in the chain of evidence; both locked for as long as what they
+    are about, or as long as a run would lock it.
 
     An act without its record is not done: where writing fails, that is among the errors.
     """
@@ -137,9 +159,13 @@ def recorded(vault: Vault, act: Act, items: Sequence[StoredObject]) -> Act:
         mode=vault.config.mode, until=max([until, *(date for date in dates if date is not None)])
     )
     try:
-        ref = record(vault.store, document, retention)
+        ref, written = record(vault.store, document, retention)
+        if vault.notary is not None:
+            vault.notary.act(document, written, retention)
     except CompactorError as error:
-        message = f"it was done, and its record could not be written, so do it again: {error}"
+        message = (
+            f"it was done, and its record could not be written or signed, so do it again: {error}"
+        )
         failure = Failure(key="", version_id=None, message=message, exit_code=error.exit_code)
         return act.model_copy(update={"status": "failed", "errors": (*act.errors, failure)})
     return act.model_copy(update={"record": ref})

@@ -14,14 +14,15 @@ import pytest
 from audits import NOW, Folder, archive, check, data_version, faults, look, make_folder
 from botocore.exceptions import ClientError
 from commands import Command
-from s3_line import RETAIN, SNAPSHOT, Place
+from s3_line import RETAIN, SNAPSHOT, UNTIL, Place
 
-from compactor import audit, report
+from compactor import audit, expiry, report
 from compactor.config import parse_config
 from compactor.errors import ConfigError
 from compactor.evidence.coverage import due_day, parse_sample
 from compactor.evidence.inspect import Named, inspect
 from compactor.evidence.schedule import scheduled
+from compactor.holdings import Selection
 from compactor.store import s3_versions
 from compactor.store.interface import Object, Version
 
@@ -39,6 +40,13 @@ KINDS = [
     "unnamed_objects",
     "expiring",
 ]
+
+
+def relative(key: str) -> str:
+    """Return a key of the bucket as the archive calls it."""
+    return key.removeprefix("tables/")
+
+
 DEEP_KINDS = ["bytes_sha256", "rows", "fingerprint"]
 
 
@@ -271,6 +279,80 @@ def test_records_of_later_acts_belong_to_the_archive(place: Place) -> None:
     place.client.put_object(Bucket=place.vault, Key=fake, Body=b"{}")
     (told,) = faults(look(place.config))["unnamed_objects"]
     assert told.subject.startswith(fake.removeprefix("tables/"))
+
+
+def test_a_hold_that_was_lifted_with_a_record_is_no_fault(place: Place) -> None:
+    place.settings["archive"]["legal_hold"] = True
+    archive(place)
+    place.settings["archive"]["legal_hold"] = False
+    lift = ("hold", "remove", "--all", "--reason", "case closed", "--apply")
+    done = place.cli("-q", *lift)
+    assert done.returncode == 0, done.stderr
+
+    found = look(place.config)
+
+    assert (found.status, found.exit_code, found.links.count) == ("passed", 0, 2)
+    # put on again, it has to stay
+    again = place.cli("-q", "hold", "add", "--all", "--reason", "a lawsuit", "--apply")
+    assert again.returncode == 0, again.stderr
+    key, version = data_version(place)
+    place.client.put_object_legal_hold(
+        Bucket=place.vault, Key=key, VersionId=version, LegalHold={"Status": "OFF"}
+    )
+    told = faults(look(place.config))
+    assert told.keys() == {"legal_hold"}
+    assert [one.subject for one in told["legal_hold"]] == [f"{relative(key)}@{version}"]
+
+
+def test_versions_whose_destruction_is_signed_need_not_be_there(place: Place) -> None:
+    archive(place)
+    gone = [
+        (key, version)
+        for key, (version,) in place.versions().items()
+        if "/public.customers/" in key
+    ]
+    for key, version in gone:
+        place.client.delete_object(
+            Bucket=place.vault, Key=key, VersionId=version, BypassGovernanceRetention=True
+        )
+    assert len(faults(look(place.config))["present"]) == len(gone)
+    after = UNTIL + timedelta(days=1)
+
+    act = expiry.destroyed(
+        place.config,
+        Selection(snapshots=("20261006T034712Z",)),
+        reason="over",
+        apply=True,
+        clock=lambda: after,
+    )
+
+    assert (act.status, act.exit_code) == ("done", 0)
+    found = look(place.config)
+    assert "present" not in faults(found)
+    assert found.links.count == 2
+
+
+def test_a_destruction_before_its_time_is_signed_and_stays_a_fault(place: Place) -> None:
+    archive(place)
+    key, version = data_version(place)
+    for name, (one,) in place.versions().items():
+        if "/public.customers/" in name:
+            place.client.delete_object(
+                Bucket=place.vault, Key=name, VersionId=one, BypassGovernanceRetention=True
+            )
+
+    act = expiry.destroyed(
+        place.config,
+        Selection(snapshots=("20261006T034712Z",)),
+        reason="by mistake",
+        apply=True,
+        clock=lambda: datetime.now(UTC),
+    )
+
+    assert act.status == "failed"
+    found = look(place.config)
+    assert found.links.count == 2
+    assert f"{relative(key)}@{version}" in {one.subject for one in faults(found)["present"]}
 
 
 # --- schedule -------------------------------------------------------------------------------------

@@ -20,12 +20,14 @@ from urllib.parse import unquote
 
 import boto3
 import pytest
+from audits import faults, look
 from botocore.stub import ANY, Stubber
 from s3_line import SHOP, SNAPSHOT, UNTIL, Place, write_shop
 
 from compactor import batch_copy, batch_report, completion_report, holdings, report
 from compactor.config import ArchiveConfig, parse_config
 from compactor.errors import ConfigError, NotFound, SourceError, VerificationFailed
+from compactor.evidence.keys import new_key
 from compactor.model import StoredObject
 from compactor.places import Stores
 from compactor.store import open_store, s3_copy
@@ -43,11 +45,15 @@ def now() -> datetime:
 @pytest.fixture
 def handed(place: Place) -> tuple[Place, str]:
     """The shop, verified and handed over; and the run."""
+    return place, hand_over(place)
+
+
+def hand_over(place: Place) -> str:
     place.settings["archive"] |= {"method": "batch", "batch_role_arn": ROLE}
     place.deliver(write_shop(place.folder / "exports"))
     done = place.run()
     assert done.exit_code == 0, done.result
-    return place, done.result.run_id
+    return done.result.run_id
 
 
 class S3Batch:
@@ -461,6 +467,20 @@ def test_what_was_archived_is_named_by_a_manifest_like_any_other(
 
     named = {f"tables/{item.key}": [item.version_id] for one in found for item in one.versions}
     assert named == place.versions()
+
+
+def test_what_was_archived_is_signed_and_passes_the_audit(place: Place) -> None:
+    key = place.folder / "key.pem"
+    new_key(key)
+    place.settings["evidence"] = {"key": f"ed25519:{key}"}
+    run_id = hand_over(place)
+    S3Batch(place, run_id).run()
+
+    assert reported(place, run_id).status == "done"
+
+    found = look(place.config)
+    assert (found.status, found.exit_code, found.links.count) == ("passed", 0, 2), faults(found)
+    assert place.run().result.late_links == ()
 
 
 def test_an_object_that_failed_is_named_and_its_table_is_left_as_it_was(

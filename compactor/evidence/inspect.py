@@ -20,6 +20,7 @@ from ..errors import NotFound, StoreError
 from ..model import Check, CheckStatus, StoredObject, TableResult, utc_text
 from ..store.interface import Object
 from .predicate import Statement
+from .records import RECORDS
 
 NO_LINK = -1
 """Of what no link names: records of later acts."""
@@ -109,6 +110,8 @@ def named_others(said: Statement, *, is_archive: bool) -> Iterator[Named]:
         for table in said.predicate.tables:
             for item in table.control:
                 yield _named(item, said, table, digests, part=None)
+    if said.predicate.kind != "run":
+        yield from _of_act(said, digests)
     listing = said.predicate.source_listing
     if listing is not None:
         yield Named(
@@ -124,6 +127,38 @@ def named_others(said: Statement, *, is_archive: bool) -> Iterator[Named]:
             snapshot=None,
             part=None,
         )
+
+
+def _of_act(said: Statement, digests: dict[str, str | None]) -> Iterator[Named]:
+    """Yield what a later act says: its record, and of a hold the versions that it is about."""
+    for name, sha256 in digests.items():
+        key, _, version_id = name.rpartition("@")
+        is_record = key.startswith(RECORDS)
+        if not is_record and said.predicate.kind != "hold":
+            continue
+        yield Named(
+            key=key,
+            version_id=version_id,
+            size_bytes=None,
+            sha256=sha256,
+            lock_mode=None,
+            retain_until=None,
+            legal_hold=said.predicate.legal_hold is True and not is_record,
+            rows=None,
+            link=said.predicate.number,
+            snapshot=None,
+            part=None,
+        )
+
+
+def destroyed(said: Statement) -> list[str]:
+    """Return the versions (`key@version`) whose destruction a link records, each after its time."""
+    if said.predicate.kind != "destruction":
+        return []
+    if any(check.status == "fail" for check in said.predicate.checks):
+        return []  # before their locks had ended: that stays a fault
+    names = (subject.name for subject in said.subject)
+    return [name for name in names if not name.startswith(RECORDS)]
 
 
 def longest(said: Statement) -> datetime | None:

@@ -20,7 +20,7 @@ from ..sql import query, rows
 from ..store.interface import Store
 from .chain import Link
 from .deep import PartFacts
-from .inspect import NO_LINK, Named, longest, named_others, named_parts
+from .inspect import NO_LINK, Named, destroyed, longest, named_others, named_parts
 from .predicate import Statement, timestamp_key
 from .records import RECORDS, Record
 
@@ -56,6 +56,7 @@ class NamedVersions:
         self._waiting: list[tuple[Any, ...]] = []
         self._parts: dict[int, PartFacts] = {}
         self._stamps: dict[str, tuple[int, datetime | None]] = {}
+        self._destroyed: list[str] = []
         self.objects = 0
         self.bytes = 0
         connection.execute(query("audit/make_named"))
@@ -91,6 +92,7 @@ class NamedVersions:
                 self._add(item)
         for item in named_others(said, is_archive=self._is_archive):
             self._add(item)
+        self._destroyed += destroyed(said)
 
     def _add(self, item: Named) -> None:
         self._waiting.append(tuple(getattr(item, column) for column in _COLUMNS))
@@ -116,6 +118,8 @@ class NamedVersions:
 
     def flush(self) -> None:
         self._insert()
+        names = pa.table({"name": pa.array(self._destroyed, pa.string())})
+        self._load("audit/drop_destroyed", names, {})
         for batch in self.batches(_WAITING):
             self.objects += len(batch)
             self.bytes += sum(item.size_bytes or 0 for item in batch)
@@ -127,10 +131,10 @@ class NamedVersions:
         self._add_companions()
 
     def _add_companions(self) -> None:
-        """Name what no link can name: its own time stamp, and records of later acts.
+        """Name what no link can name: its own time stamp, and records of acts that nobody signed.
 
-        The first version of each counts. A record counts if it reads as one; nothing signs it, so
-        it excuses nothing but itself.
+        The first version of each counts. A record counts if it reads as one; without a link it
+        excuses nothing but itself.
         """
         found: dict[str, dict[str, Any]] = {}
         for row in self.unnamed():

@@ -25,16 +25,26 @@ from .. import lake
 from ..archive import UNKNOWN_DIGEST, retain_until
 from ..config import Config, parse_retain
 from ..errors import ConfigError, EvidenceError, SignatureError, StoreError
-from ..model import Check, CheckStatus, LinkRef, ManifestRef, RunResult, to_json, utc_text
+from ..model import (
+    Check,
+    CheckStatus,
+    LinkRef,
+    ManifestRef,
+    RunResult,
+    StoredObject,
+    to_json,
+    utc_text,
+)
 from ..places import Sources, Stores, chain_url
 from ..store.interface import Retention
 from . import timestamp
 from .chain import Appended, Chain, numbers, parse
 from .keys import SigningKey, TrustedKeys, always, load_trusted, open_key
 from .predicate import DRAFT_TYPE, Draft, SourceListing, sources_key, timestamp_key
+from .records import Record
 from .sign import open_envelope, sign, verify
 from .sources import write_listing
-from .statement import statement, stored, to_bytes
+from .statement import act_statement, statement, stored, to_bytes
 
 
 class Notary:
@@ -60,8 +70,10 @@ class Notary:
 
     # --- a run ---
 
-    def prepare(self, manifest: RunResult, ref: ManifestRef, sources: Sources) -> Draft:
+    def prepare(self, manifest: RunResult, ref: ManifestRef, sources: Sources | None) -> Draft:
         """Store the source listing and the signed draft of a run whose manifest is to be written.
+
+        Without `sources` there is no listing: the run has read none.
 
         Raises: EvidenceError, StoreError.
         """
@@ -72,7 +84,7 @@ class Notary:
             lake=self._config.lake.url,
             archive=self._config.archive.url if self._config.archive else None,
             manifest=ref,
-            source_listing=self._store_listing(manifest, sources),
+            source_listing=self._store_listing(manifest, sources) if sources else None,
             config=self._config.model_dump(mode="json"),
             signed_at=self._clock(),
         )
@@ -119,6 +131,14 @@ class Notary:
         record = to_json(link).encode()
         self._put_document(lake.link_record_key(manifest.run_id, chain_url(self._config)), record)
         return link
+
+    def act(self, document: Record, written: StoredObject, retention: Retention) -> LinkRef:
+        """Append the link of a later act whose record is written.
+
+        Raises: EvidenceError, SignatureError, StoreError. The act is to be done again then.
+        """
+        said = act_statement(document, written, self._config.lake.url)
+        return self._described(self._chain.append(said, retention=retention), retention)
 
     def _unknown_digests(self, manifest: RunResult) -> dict[str, str]:
         """Hash again what an archive keeps no digest of; only sidecars, which are small."""

@@ -85,6 +85,8 @@ class RunPredicate(Model):
     source_listing: SourceListing | None = None
     checks: tuple[Check, ...] = ()
     """Of later acts: what was read back."""
+    legal_hold: bool | None = None
+    """Of a hold: what the subjects have since."""
     findings: tuple[Finding, ...] = ()
     versions: dict[str, str] = Field(default_factory=dict)
     config: dict[str, Any] = Field(default_factory=dict)

@@ -49,8 +49,10 @@ def subjects(items: Sequence[StoredObject]) -> tuple[Subject, ...]:
     )
 
 
-def record(store: Store, document: Record, retention: Retention) -> ManifestRef:
-    """Write down what was done, locked, and return where that stands.
+def record(
+    store: Store, document: Record, retention: Retention
+) -> tuple[ManifestRef, StoredObject]:
+    """Write down what was done, locked; return where that stands, and the version.
 
     Raises: StoreError, AlreadyExists for another record of the same kind and moment.
     """
@@ -58,8 +60,9 @@ def record(store: Store, document: Record, retention: Retention) -> ManifestRef:
     key = f"{RECORDS}{moment}-{document.kind}.json"
     body = to_json(document).encode()
     digest = hashlib.sha256(body).hexdigest()
-    store.put(key, body, sha256=digest, only_if_absent=True, retention=retention)
-    return ManifestRef(url=store.url + key, sha256=digest)
+    found = store.put(key, body, sha256=digest, only_if_absent=True, retention=retention)
+    stored = StoredObject(key=key, size_bytes=len(body), sha256=digest, version_id=found.version_id)
+    return ManifestRef(url=store.url + key, sha256=digest), stored
 
 
 def read(store: Store, kind: RecordKind) -> Iterator[Record]:

@@ -14,6 +14,7 @@ from datetime import datetime
 from ..errors import EvidenceError
 from ..model import RunResult, StoredObject, TableResult, to_json
 from .predicate import Draft, Predecessor, RunPredicate, Statement, Subject
+from .records import Record
 
 
 def statement(manifest: RunResult, draft: Draft, digests: Mapping[str, str]) -> Statement:
@@ -46,6 +47,38 @@ def statement(manifest: RunResult, draft: Draft, digests: Mapping[str, str]) -> 
             findings=manifest.findings,
             versions=manifest.versions,
             config=draft.config,
+        ),
+    )
+
+
+def act_statement(document: Record, stored: StoredObject, lake: str) -> Statement:
+    """Return the Statement of a later act, not yet in its place: the versions that it is about,
+    and the record of it, which says the rest.
+
+    Raises: EvidenceError if a version has no digest.
+    """
+    held = {"hold_add": True, "hold_remove": False}.get(str(document.act.get("kind")))
+    subjects = {one.name: one for one in document.subject}
+    for name, one in subjects.items():
+        if len(one.digest.get("sha256", "")) != 64:
+            raise EvidenceError(f"{name} cannot be a subject of a statement: it has no SHA-256")
+    record = _subject(stored, {})
+    return Statement(
+        subject=tuple(sorted((*subjects.values(), record), key=lambda one: one.name)),
+        predicate=RunPredicate(
+            number=0,
+            predecessor=Predecessor(number=-1, envelope_sha256="0" * 64),
+            run_id=stored.key.rpartition("/")[2].removesuffix(".json"),
+            kind=document.kind,
+            started_at=document.finished_at,
+            finished_at=document.finished_at,
+            sources=(),
+            lake=lake,
+            archive=document.archive,
+            checks=document.checks,
+            legal_hold=held,
+            versions=document.versions,
+            note=document.note,
         ),
     )
 
