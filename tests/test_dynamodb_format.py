@@ -559,7 +559,7 @@ _ITEM = st.dictionaries(_NAMES, _TYPED, max_size=6)
 _SPELLING = st.sampled_from([(",", ":"), (", ", " : ")])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     items=st.lists(_ITEM, min_size=1, max_size=6),
     ascii_only=st.booleans(),
@@ -838,7 +838,7 @@ def test_a_cut_object_of_ion_is_refused(tmp_path: Path) -> None:
         FORMATS["dynamodb_ion"].convert(source, tmp_path / "object.json.gz", FormatOptions())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(item=_ITEM)
 def test_items_are_the_same_from_ion_and_from_json(
     tmp_path_factory: pytest.TempPathFactory, item: dict[str, Any]

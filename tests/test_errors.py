@@ -44,7 +44,7 @@ def test_no_module_defines_an_error_that_the_tree_does_not_know() -> None:
     found = [
         (path.name, line)
         for path in package.rglob("*.py")
-        if path.name != "errors.py"
+        if path.name not in ("errors.py", "verifier.py")  # the latter stands alone in a pack
         for line in path.read_text(encoding="utf-8").splitlines()
         if re.match(r"class \w+\(.*(Error|Exception)\)", line)
         # caught where they are raised

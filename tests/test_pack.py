@@ -646,7 +646,7 @@ def test_a_broken_chain_is_packed_and_told(shop: Shop, tmp_path: Path) -> None:
     assert verify(tmp_path / "pack.zip").code == 1
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_byte_of_what_counts_can_be_changed(
     data: st.DataObject, packed: Path, tmp_path_factory: pytest.TempPathFactory
@@ -674,7 +674,7 @@ def test_no_byte_of_what_counts_can_be_changed(
     assert said[0].startswith("pack: good")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_zip_with_a_changed_byte_never_verifies_as_another_one(
     data: st.DataObject, packed: Path, tmp_path_factory: pytest.TempPathFactory
@@ -705,7 +705,7 @@ def _paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
             yield from _paths(value[name], (*above, name))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_a_document_holds_there_is_an_answer_and_no_crash(
     data: st.DataObject, packed: Path, tmp_path_factory: pytest.TempPathFactory

@@ -727,7 +727,7 @@ def written_by_python(
     return "".join(line + line_end for line in lines).encode()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(
     tables=st.lists(csv_tables(), min_size=1, max_size=3),
     delimiter=st.sampled_from(",;\t|"),
@@ -786,7 +786,7 @@ def json_items(draw: st.DrawFn) -> str:
     return "{" + ", ".join(members) + "}"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(objects=st.lists(st.lists(json_items(), max_size=5), min_size=1, max_size=3))
 def test_any_objects_are_read_alike(objects: list[list[str]]) -> None:
     contents = ["\n".join(items).encode() for items in objects]
