@@ -411,20 +411,21 @@ def test_without_typst_the_error_says_what_to_install(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-def test_ten_thousand_tables_are_all_in_the_pdf(
+def test_two_thousand_tables_are_all_in_the_pdf(
     estate: RunResult, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    some = estate.model_copy(update={"tables": estate.tables[:2_000]})
     started = time.process_time()
-    content = report.pdf(estate)
+    content = report.pdf(some)
     seconds = time.process_time() - started
     shown = pages(content)
     with capsys.disabled():
         print(
-            f"\n{TABLES:,} tables: {seconds:.0f} s (CPU), {len(content) / 1e6:.1f} MB, "
+            f"\n{len(some.tables):,} tables: {seconds:.0f} s (CPU), {len(content) / 1e6:.1f} MB, "
             f"{len(shown):,} pages"
         )
     whole = " ".join(shown)
-    assert all(table.table in whole for table in estate.tables)
+    assert all(table.table in whole for table in some.tables)
 
 
 # --- CSV ------------------------------------------------------------------------------------------

@@ -231,7 +231,7 @@ def test_an_act_whose_record_cannot_be_written_is_not_done(archived: Place) -> N
     act = retention.hold(archived.config, ORDERS, on=True, apply=True, clock=now)
 
     assert (act.status, act.exit_code, act.record) == ("failed", 4, None)
-    assert "its record could not be written, so do it again" in act.errors[0].message
+    assert "its record could not be written or signed, so do it again" in act.errors[0].message
     again = retention.hold(archived.config, ORDERS, on=True, apply=True, clock=now)
     assert (again.status, again.exit_code) == ("nothing_to_do", 0)
     assert len(records(archived, "hold")) == 1
