@@ -340,6 +340,33 @@ class AuditConfig(_Section):
         return expect
 
 
+class VerifyConfig(_Section):
+    portable: bool = False
+    """Also compute the digest that other databases can recompute in SQL: docs/fingerprint.md."""
+
+
+class CatalogConfig(_Section):
+    """What Athena and its like are told of the lake."""
+
+    place: Literal["lake", "archive"] = "lake"
+    """Whose objects tables read."""
+    database_prefix: str = ""
+    """Put before the name of each database in the catalog."""
+    workgroup: str = "primary"
+    """Athena workgroup that counts, for `compactor catalog --count`."""
+    output: str = ""
+    """s3:// folder for the answers of Athena; empty: the workgroup has one."""
+    iceberg: dict[str, str] = {}
+    """Properties of the Iceberg catalog, as pyiceberg takes them: type, uri, warehouse, ..."""
+
+    @field_validator("output")
+    @classmethod
+    def _output(cls, text: str) -> str:
+        if text and not text.startswith("s3://"):
+            raise ValueError("Athena writes its answers to S3, so output starts with s3://")
+        return text
+
+
 class LimitsConfig(_Section):
     memory: str = "auto"
     scratch: str = "auto"
@@ -387,6 +414,8 @@ class Config(_Section):
     evidence: EvidenceConfig | None = None
     compact: CompactConfig = CompactConfig()
     formats: FormatsConfig = FormatsConfig()
+    verify: VerifyConfig = VerifyConfig()
+    catalog: CatalogConfig = CatalogConfig()
     audit: AuditConfig = AuditConfig()
     limits: LimitsConfig = LimitsConfig()
     tables: dict[str, TableConfig] = {}

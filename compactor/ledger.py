@@ -91,6 +91,7 @@ class Ledger:
         return TableResult(
             task_id=table.task_id,
             export_id=table.export_id,
+            system=table.system,
             database=table.database,
             table=table.table,
             snapshot=table.snapshot,

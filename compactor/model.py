@@ -368,6 +368,8 @@ class OutputColumn(Model):
 class TableResult(Model):
     task_id: str
     export_id: str
+    system: str = ""
+    """What exported it: `rds`, `dynamodb`, `dms`, `files`; manifests did not always say so."""
     database: str
     table: str
     snapshot: datetime

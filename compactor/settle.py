@@ -53,6 +53,7 @@ def _covered(
     return TableResult(
         task_id=member.task_id,
         export_id=member.export_id,
+        system=member.system,
         database=member.database,
         table=member.table,
         snapshot=member.snapshot,

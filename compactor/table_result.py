@@ -59,6 +59,7 @@ def table_result(
     return TableResult(
         task_id=table.task_id,
         export_id=table.export_id,
+        system=table.system,
         database=table.database,
         table=table.table,
         snapshot=table.snapshot,

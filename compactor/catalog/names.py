@@ -1,0 +1,59 @@
+"""Names of databases and tables in Glue, from names of exports, which may hold anything.
+
+Athena takes lower case letters, digits and `_`, at most 255 characters
+(https://docs.aws.amazon.com/athena/latest/ug/tables-databases-columns-names.html, read 2026-11).
+Every table has names of its own: what would be called like another gets a digest of its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+
+_OTHER = re.compile(r"[^a-z0-9_]+")
+LONGEST = 255
+_SUFFIXES = 32
+"""Room for `_snapshots`, `_data_12` and the digest."""
+
+TABLES_OF_OURS = "compactor"
+"""Database of the tables over the manifests."""
+
+
+def plain(name: str) -> str:
+    """Return a name in Athena's letters: `public.Orders` is `public_orders`."""
+    text = _OTHER.sub("_", name.lower()).strip("_") or "unnamed"
+    if text[0].isdigit():
+        text = f"t_{text}"
+    return text[: LONGEST - _SUFFIXES]
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
+SUFFIXES = ("_asof", "_snapshots", "_data")
+"""What is appended to a table's name for its views and its external table."""
+_GENERATION = re.compile(r"_data_[0-9]+$")
+
+
+def unique(names: Iterable[str], reserved: Iterable[str] = ()) -> Mapping[str, str]:
+    """Return a plain name for each. `names` come in the order in which they were first seen.
+
+    Where one would be called like an earlier one, or like a view of it (`orders_asof`), it gets a
+    digest of its own name: what is registered already keeps its name.
+    """
+    taken: set[str] = set(reserved)
+    made: dict[str, str] = {}
+    for name in names:
+        short = plain(name)
+        if not _family(short).isdisjoint(taken):
+            short = f"{short}_{_digest(name)}"
+        taken |= _family(short)
+        made[name] = short
+    return made
+
+
+def _family(short: str) -> set[str]:
+    """Return every name that a table of this name takes, generations of its files as one."""
+    return {_GENERATION.sub("_data", short), *(f"{short}{suffix}" for suffix in SUFFIXES)}
