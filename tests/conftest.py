@@ -14,10 +14,12 @@ import botocore.loaders
 import botocore.session
 import pytest
 from commands import command  # noqa: F401 (a fixture)
+from spark import spark_session
 
 from compactor.seaweed import SeaweedServer
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
     from s3_line import Place
 
 
@@ -117,3 +119,10 @@ def place(
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
         yield Place.make(s3_env, proxy, tmp_path, (bucket(), bucket(), lock_bucket()))
         assert proxy.pending_faults() == 0
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """Spark with Hive's catalog; starting it takes ten seconds."""
+    with spark_session(tmp_path_factory.mktemp("spark")) as session:
+        yield session
