@@ -3,10 +3,10 @@
 In:  the URL of a lake. Out: statements, in the order in which they must run. IO: query files.
 
 `documents` is an external table over `<lake>/_compactor/runs/` with one column, `line`. Each JSON
-document of ours is one line (`model.to_json`), so the view `manifests` takes the lines of files that
-are called `manifest.json`, and reads them by the type that `model.RunResult` has now: a field that
-an older manifest did not have is NULL, one that is not in the model (a finding's own fields) is left
-out. The other views are files, `queries/athena/views/*.sql`.
+document of ours is one line (`model.to_json`), so the view `manifests` takes the lines of files
+called `manifest.json`, and reads them by the type that `model.RunResult` has now: a field that
+an older manifest lacks is NULL, one that the model lacks (a finding's own fields) is left out. The
+other views are files, `queries/athena/views/*.sql`.
 
 Why no JSON SerDe: plans, reports and HTML lie beside the manifests, and a LOCATION is a folder. A
 SerDe parses all of it, so it must be told to ignore what is not JSON; and of the one that can, AWS
@@ -17,11 +17,11 @@ below docs.aws.amazon.com/athena/latest/ug/:
 * openx-json-serde.html: the words above; a document must be on one line for a SerDe, too
 * tables-location-format.html: all files below LOCATION are read
 * other-notable-limitations.html: a line of text takes at most 200 MB, **a row 32 MB: a larger
-  manifest cannot be read by Athena**; files whose names begin with `_` are hidden. `_compactor` lies
+  manifest cannot be read by Athena**; files whose names begin with `_` are hidden. `_compactor` is
   above LOCATION and hides nothing: Trino looks at the path below it
   (github.com/trinodb/trino, plugin/trino-hive, HiveFileIterator and TestHiveFileIterator)
-* create-table.html: without ROW FORMAT, LazySimpleSerDe is used. It divides fields at the character
-  1, which JSON never holds unescaped.
+* serde-create-a-table.html, lazy-simple-serde.html: LazySimpleSerDe is for text. It divides fields
+  at the character 1 unless told otherwise, and JSON never holds that one unescaped.
 * considerations-limitations-views.html: of the hidden columns, views may use "$path"
 * JSON becomes a ROW by the names of its fields (trino, core/trino-main, util/JsonUtil.java), and
   UNNEST of rows keeps these names (sql/analyzer/StatementAnalyzer.java).
@@ -55,6 +55,7 @@ VIEWS = (
     "athena/views/snapshots",
 )
 """In an order in which each needs only those before it."""
+_TEXT_SERDE = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 
 _PLAIN: Mapping[Any, str] = {
     str: "VARCHAR",
@@ -125,6 +126,7 @@ def _create_documents(lake_url: str, database: str) -> exp.Create:
         properties=exp.Properties(
             expressions=[
                 exp.ExternalProperty(),
+                exp.RowFormatSerdeProperty(this=exp.Literal.string(_TEXT_SERDE)),
                 exp.FileFormatProperty(this=exp.var("TEXTFILE")),
                 exp.LocationProperty(this=location),
             ]

@@ -38,11 +38,12 @@ def script(query: exp.Query, lake_url: str) -> str:
         )
         for name, view in views.items()
     ]
-    return "".join(f"{text(one)};\n\n" for one in (*made, translated(query)))
+    parts = [*(text(one) for one in made), text(translated(query))]
+    return "".join(f"{part};\n\n" for part in parts)
 
 
-def text(expression: exp.Expression) -> str:
-    return expression.sql(dialect="duckdb", pretty=True)
+def text(statement: exp.Query | exp.Create) -> str:
+    return statement.sql(dialect="duckdb", pretty=True)
 
 
 def translated(query: exp.Query) -> exp.Query:
