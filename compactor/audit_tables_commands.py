@@ -67,7 +67,10 @@ def queries_command(
     asked = {"table_name": table, "from_snapshot": from_snapshot, "to_snapshot": to_snapshot}
     filled = {key: value for key, value in asked.items() if value is not None}
     filled |= dict(_pair(one) for one in values or ())
-    for key in filled.keys() & {"from_snapshot", "to_snapshot"}:
+    pair = {"from_snapshot", "to_snapshot"} & filled.keys()
+    if len(pair) == 1:
+        raise ConfigError("--from and --to go together; without both, the last two are compared")
+    for key in sorted(pair):
         if not _SNAPSHOT.fullmatch(filled[key]):
             raise ConfigError(
                 f"{filled[key]!r} is not a snapshot",

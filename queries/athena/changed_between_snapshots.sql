@@ -1,6 +1,6 @@
 -- athena/changed_between_snapshots: which partitions differ between two snapshots of a table?
 -- params:  none to bind; `wanted` holds: table_name (database.table; NULL for all),
---          from_snapshot and to_snapshot (`20261006T034712Z`; NULL for the last two of each table)
+--          from_snapshot and to_snapshot (`20261006T034712Z`; both NULL: last two of each table)
 -- needs:   the views `snapshots`, `partitions`
 -- returns: one row for each table and partition, those that differ first: from_snapshot,
 --          to_snapshot, dt, state (`added`, `removed`, `changed`, `same`, `cannot tell`), rows_from,

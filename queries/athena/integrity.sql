@@ -4,7 +4,8 @@
 -- returns: one row for each table that a run names, those with failed checks first: run_id, name,
 --          snapshot, status, passed, failed, not_verified (checks), failed_checks (their names),
 --          objects, without_digest (objects whose SHA-256 is not in the manifest),
---          without_version (archived ones that name no version), fully_verified
+--          without_version (archived ones that name no version), fully_verified (NULL
+--          for a table that another one covers: it has no checks of its own)
 -- A table that failed in a run is not in its manifest: ask `failed` for those.
 -- Example: run_id               | name               | passed | failed | not_verified | ...
 --          20261006T080211Z-... | shop.public.orders |     31 |      0 |            1 | ...
@@ -44,10 +45,13 @@ SELECT
     coalesce(o.objects, 0) AS objects,
     coalesce(o.without_digest, 0) AS without_digest,
     coalesce(o.without_version, 0) AS without_version,
-    coalesce(c.passed, 0) > 0
-        AND coalesce(c.failed, 0) = 0
-        AND coalesce(c.not_verified, 0) = 0
-        AND coalesce(o.without_digest, 0) = 0 AS fully_verified
+    CASE
+        WHEN t.status <> 'covered' THEN
+            coalesce(c.passed, 0) > 0
+            AND coalesce(c.failed, 0) = 0
+            AND coalesce(c.not_verified, 0) = 0
+            AND coalesce(o.without_digest, 0) = 0
+    END AS fully_verified
 FROM tables AS t
 CROSS JOIN wanted AS w
 LEFT JOIN checked AS c ON c.run_id = t.run_id AND c.task_id = t.task_id

@@ -2,10 +2,11 @@
 -- params:  none to bind; `wanted` holds: table_name (database.table; NULL for all),
 --          days (a lock that ends within so many days from now ends soon)
 -- needs:   the views `snapshots`, `objects`
--- returns: one row a snapshot, the most urgent first: state (`not archived`, `not locked`: at least
---          one object has no lock; `ended`, `ends soon`, `locked`), objects and bytes in the
---          archive with the export's sidecars, modes, first_end and last_end of its locks (UTC),
---          not_locked and legal_holds (objects), shortest_of_table and longest_of_table
+-- returns: one row a snapshot, the most urgent first: state (`not archived`: at least one object
+--          has no copy in the archive; `not locked`: at least one copy has no lock; `ended`, `ends
+--          soon`, `locked`), objects and bytes in the archive with the export's sidecars, modes,
+--          first_end and last_end of its locks (UTC), not_archived, not_locked and legal_holds
+--          (objects), shortest_of_table and longest_of_table
 -- As runs locked it: holds and extensions that came later are in the archive's own records;
 -- `compactor hold list` and `compactor audit` ask the archive itself.
 -- Example: name               | snapshot         | state     | modes      | first_end           | ...
@@ -16,27 +17,28 @@ WITH wanted AS (
     SELECT
         s.name,
         s.snapshot,
-        s.taken_at,
-        count(o.key) AS objects,
-        coalesce(sum(o.bytes), 0) AS bytes,
+        count(o.key) FILTER (WHERE o.place <> 'lake') AS objects,
+        coalesce(sum(o.bytes) FILTER (WHERE o.place <> 'lake'), 0) AS bytes,
         array_join(array_agg(DISTINCT o.lock_mode) FILTER (WHERE o.lock_mode IS NOT NULL), ', ')
             AS modes,
         min(o.retain_until) AS first_end,
         max(o.retain_until) AS last_end,
-        count(o.key) FILTER (WHERE o.lock_mode IS NULL OR o.retain_until IS NULL) AS not_locked,
-        count(o.key) FILTER (WHERE o.legal_hold) AS legal_holds,
-        s.archived_objects
+        count(o.key) FILTER (WHERE o.place = 'lake')
+            - count(o.key) FILTER (WHERE o.place = 'archive') AS not_archived,
+        count(o.key) FILTER (
+            WHERE o.place <> 'lake' AND (o.lock_mode IS NULL OR o.retain_until IS NULL)
+        ) AS not_locked,
+        count(o.key) FILTER (WHERE o.legal_hold) AS legal_holds
     FROM snapshots AS s
     CROSS JOIN wanted AS w
-    LEFT JOIN objects AS o
-        ON o.run_id = s.run_id AND o.task_id = s.task_id AND o.place IN ('archive', 'control')
+    LEFT JOIN objects AS o ON o.run_id = s.run_id AND o.task_id = s.task_id
     WHERE w.table_name IS NULL OR w.table_name = s.name
-    GROUP BY s.name, s.snapshot, s.taken_at, s.archived_objects
+    GROUP BY s.name, s.snapshot
 ), judged AS (
     SELECT
         c.*,
         CASE
-            WHEN c.objects = 0 THEN 0
+            WHEN c.objects = 0 OR c.not_archived > 0 THEN 0
             WHEN c.not_locked > 0 THEN 1
             WHEN c.first_end <= CAST(current_timestamp AT TIME ZONE 'UTC' AS timestamp(3)) THEN 2
             WHEN c.first_end
@@ -62,6 +64,7 @@ SELECT
     j.modes,
     j.first_end,
     j.last_end,
+    j.not_archived,
     j.not_locked,
     j.legal_holds,
     min(j.first_end) OVER (PARTITION BY j.name) AS shortest_of_table,

@@ -1,6 +1,6 @@
 -- athena/rows_per_day: how many rows has each day, against the snapshot before and the day before?
 -- params:  none to bind; `wanted` holds: table_name (database.table; NULL for all),
---          from_snapshot and to_snapshot (`20261006T034712Z`; NULL for the last two of each table),
+--          from_snapshot and to_snapshot (`20261006T034712Z`; both NULL: last two of each table),
 --          loss (0.2: a loss of more than a fifth is flagged)
 -- needs:   the views `snapshots`, `partitions`
 -- returns: one row for each table and day: dt (first day of a month or year, where the table is cut

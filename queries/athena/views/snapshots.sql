@@ -1,9 +1,9 @@
 -- athena/views/snapshots: one row for each snapshot of a table that is stored
 -- params:  none
 -- needs:   the views `tables`, `partitions`
--- returns: the columns of `tables`, archived_objects, and age: 1 is the latest snapshot of its
---          table, 2 the one before it. Of a snapshot that several runs name, the one counts that
---          has archived it, then the later run.
+-- returns: the columns of `tables`, archived_objects, choice (always 1), and age: 1 is the latest
+--          snapshot of its table, 2 the one before it. Of a snapshot that several runs name, the
+--          run counts that has archived it, then the later one.
 SELECT
     s.*,
     row_number() OVER (PARTITION BY s.name ORDER BY s.taken_at DESC) AS age
