@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,38 +65,41 @@ def queries_command(
     """
     from .catalog import audit_queries, changed_rows
 
-    asked = {"table_name": table, "from_snapshot": from_snapshot, "to_snapshot": to_snapshot}
-    filled = {key: value for key, value in asked.items() if value is not None}
-    filled |= dict(_pair(one) for one in values or ())
-    pair = {"from_snapshot", "to_snapshot"} & filled.keys()
-    if len(pair) == 1:
-        raise ConfigError("--from and --to go together; without both, the last two are compared")
-    for key in sorted(pair):
-        if not _SNAPSHOT.fullmatch(filled[key]):
-            raise ConfigError(
-                f"{filled[key]!r} is not a snapshot",
-                hint="write it as its folder: 20261006T034712Z",
-            )
+    given = _given(table, from_snapshot, to_snapshot, values or ())
     known = audit_queries.audit_queries()
     if name is None:
-        if filled:
+        if given:
             raise ConfigError("values are for one query", hint="name it: compactor queries NAME")
         print(_listing(known, as_json))
         return
     if name == audit_queries.CHANGED_ROWS:
-        comment, text = changed_rows.COMMENT, _changed_rows(filled, dialect)
+        comment, text = changed_rows.COMMENT, _changed_rows(given, dialect)
     else:
-        one = _find(known, name)
-        audit_queries.fill(one, filled)
+        one = audit_queries.filled(_find(known, name), given)
         comment, text = one.comment, _text(one, dialect, database)
     print(json.dumps({"name": name, "sql": text}) if as_json else f"{comment}\n{text}")
 
 
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise ConfigError(f"--set takes NAME=VALUE, not {text!r}")
-    return key, value
+def _given(
+    table: str | None, before: str | None, after: str | None, values: Sequence[str]
+) -> dict[str, str]:
+    """Return the values that flags give, by the names under which queries take them."""
+    if (before is None) != (after is None):
+        raise ConfigError("--from and --to go together; without both, the last two are compared")
+    flags = {"table_name": table, "from_snapshot": before, "to_snapshot": after}
+    given = {name: value for name, value in flags.items() if value is not None}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes NAME=VALUE, not {text!r}")
+        given[name] = value
+    for name in ("from_snapshot", "to_snapshot"):
+        if name in given and not _SNAPSHOT.fullmatch(given[name]):
+            raise ConfigError(
+                f"{given[name]!r} is not a snapshot",
+                hint="write it as its folder: 20261006T034712Z",
+            )
+    return given
 
 
 def _listing(known: tuple[AuditQuery, ...], as_json: bool) -> str:
@@ -140,20 +144,20 @@ def _text(one: AuditQuery, dialect: Dialect, database: str) -> str:
     return qualified(one.query, database).sql(dialect="trino", pretty=True)
 
 
-def _changed_rows(filled: dict[str, str], dialect: Dialect) -> str:
+def _changed_rows(given: dict[str, str], dialect: Dialect) -> str:
     """Read the lake's manifests, and write the query for the columns of one table."""
     from .catalog import audit_queries, changed_rows, to_duckdb
 
-    strange = sorted(filled.keys() - changed_rows.TAKES.keys())
-    if strange or "table_name" not in filled:
+    strange = sorted(given.keys() - changed_rows.TAKES.keys())
+    if strange or "table_name" not in given:
         raise ConfigError(
             f"query {audit_queries.CHANGED_ROWS} takes no {strange[0]}"
             if strange
             else f"query {audit_queries.CHANGED_ROWS} is about one table",
             hint="say --table database.table, and --from and --to if they are not the last two",
         )
-    table, url = _catalog_table(filled["table_name"])
-    pair = changed_rows.choose(table, filled.get("from_snapshot"), filled.get("to_snapshot"))
+    table, url = _catalog_table(given["table_name"])
+    pair = changed_rows.choose(table, given.get("from_snapshot"), given.get("to_snapshot"))
     if dialect is Dialect.DUCKDB:
         made = changed_rows.for_duckdb(table, *pair, url)
         text = f"{to_duckdb.text(made.query)};"

@@ -91,6 +91,7 @@ def _export(folder: Path, number: int) -> Path:
 @dataclass(frozen=True)
 class AthenaLake:
     runs: list[RunResult]
+    url: str
     copy: Path
     """What lies below the lake's URL, here."""
 
@@ -125,4 +126,4 @@ def make_lake(server: S3Server, folder: Path) -> AthenaLake:
         path = copy / item["Key"].removeprefix("tables/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(client.get_object(Bucket=names["lake"], Key=item["Key"])["Body"].read())
-    return AthenaLake(runs=runs, copy=copy)
+    return AthenaLake(runs=runs, url=settings["lake"]["url"], copy=copy)

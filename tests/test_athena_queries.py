@@ -71,8 +71,8 @@ def config(lake: AthenaLake) -> Path:
 def ask(lake: AthenaLake, name: str, **values: str) -> list[dict[str, Any]]:
     """Run the script of a query over the copy of the lake, in a session far from UTC."""
     one = next(one for one in audit_queries.audit_queries() if one.name == name)
-    audit_queries.fill(one, values)
-    return answer(to_duckdb.script(one.query, str(lake.copy)))
+    query = audit_queries.filled(one, values).query
+    return answer(to_duckdb.script(query, str(lake.copy)))
 
 
 def answer(script: str) -> list[dict[str, Any]]:
@@ -536,7 +536,7 @@ def _with(document: dict[str, Any], folder: Path) -> AthenaLake:
     path = folder / "_compactor" / "runs" / document["run_id"] / "manifest.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(document), encoding="utf-8")
-    return AthenaLake(runs=[], copy=folder)
+    return AthenaLake(runs=[], url="", copy=folder)
 
 
 def test_an_older_manifest_lacks_fields_and_is_read_all_the_same(
@@ -570,7 +570,7 @@ def test_growth_takes_the_last_snapshot_of_each_month(lake: AthenaLake, tmp_path
         for table in document["tables"]:
             table["snapshot"] = moment or table["snapshot"]
         _with(document, changed)
-    rows = ask(AthenaLake(runs=[], copy=changed), "growth", table_name="shop.public.orders")
+    rows = ask(AthenaLake(runs=[], url="", copy=changed), "growth", table_name="shop.public.orders")
     assert [str(row["month"]) for row in rows] == ["2026-08-01", "2026-10-01"]
     assert [row["rows_grown"] for row in rows] == [None, len(ORDERS[1]) - len(ORDERS[0])]
 
@@ -662,6 +662,18 @@ def test_changed_rows_say_the_same_over_the_tables_of_the_catalog(
         names = [column[0] for column in found.description]
         rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
     assert found_rows(rows) == differences(*ORDERS)
+
+
+def test_changed_rows_read_the_manifests_of_a_lake_on_s3(
+    lake: AthenaLake, config: Path, command: Command, tmp_path: Path
+) -> None:
+    there = tmp_path / "there.toml"
+    there.write_text(config.read_text().replace(str(lake.copy), lake.url), encoding="utf-8")
+    asked = ("queries", "changed_rows", "--table", "shop.public.orders")
+    assert command("-c", there, *asked) == command("-c", config, *asked)
+    said = command("-c", there, *asked, "--dialect", "duckdb")
+    assert said.code == 0
+    assert said.out.count(f"'{lake.url}shop/public.orders/snapshot=") == 14
 
 
 def test_columns_that_one_snapshot_lacks_are_not_compared_and_told(
@@ -792,4 +804,4 @@ def test_a_script_for_duckdb_runs_as_it_is(config: Path, command: Command) -> No
 def test_a_lake_whose_path_looks_like_a_pattern_is_read(lake: AthenaLake, tmp_path: Path) -> None:
     odd = tmp_path / "la[k]e*?'s"
     _with(json.loads(lake.manifests[0].read_text()), odd)
-    assert ask(AthenaLake(runs=[], copy=odd), "growth")
+    assert ask(AthenaLake(runs=[], url="", copy=odd), "growth")

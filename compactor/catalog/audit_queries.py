@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp, parse_one
 from sqlglot.optimizer.scope import traverse_scope
@@ -73,9 +73,7 @@ def _read(name: str) -> AuditQuery:
         comment="\n".join(head),
         query=query,
     )
-    priced = {key: str(price) for key, price in _PRICES.items() if key in found.takes}
-    fill(found, priced)
-    return found
+    return filled(found, {key: str(one) for key, one in _PRICES.items() if key in found.takes})
 
 
 def parsed(text: str) -> exp.Query:
@@ -86,12 +84,13 @@ def parsed(text: str) -> exp.Query:
     return query
 
 
-def fill(one: AuditQuery, values: Mapping[str, str]) -> None:
-    """Put values into the query's `wanted`.
+def filled(one: AuditQuery, values: Mapping[str, str]) -> AuditQuery:
+    """Return the query with values in its `wanted`.
 
     Raises: ConfigError for a name that it does not take, or a text where a number belongs.
     """
-    places = {alias.alias: alias for alias in _wanted(one.query)}
+    query = one.query.copy()
+    places = {alias.alias: alias for alias in _wanted(query)}
     for name, value in values.items():
         if name not in places:
             raise ConfigError(
@@ -101,8 +100,9 @@ def fill(one: AuditQuery, values: Mapping[str, str]) -> None:
         if not is_text and not _NUMBER.fullmatch(value):
             raise ConfigError(f"query {one.name} takes a number as {name}, not {value!r}")
         literal = exp.Literal.string(value) if is_text else exp.Literal.number(value)
-        # a text stays CAST(... AS varchar): a type that an empty comparison can have
+        # a text stays CAST(... AS varchar), so that NULL has a type and this can be done again
         (places[name].this if is_text else places[name]).set("this", literal)
+    return replace(one, query=query)
 
 
 def _wanted(query: exp.Query) -> list[exp.Alias]:

@@ -1,12 +1,13 @@
 -- athena/storage_cost: what does keeping each table cost a month, in the lake and in the archive?
 -- params:  none to bind; `wanted` holds: table_name (database.table; NULL for all),
---          lake_usd and archive_usd (for a GB of 2^30 bytes and month)
+--          lake_usd and archive_usd (for a GB of 2^30 bytes and month; STANDARD in us-east-1,
+--          https://aws.amazon.com/s3/pricing/, read 2026-11)
 -- needs:   the view `objects`
 -- returns: one row a table, the dearest first: name, snapshots, lake_bytes, archive_bytes (with the
 --          export's sidecars), lake_usd_month, archive_usd_month, archive_usd_to_end (from now
 --          until the locks end, at that price)
 -- Each object counts once, however many manifests name it. Storage only: no requests, no smallest
--- billed sizes, no taxes. The command fills in list prices; put in your own.
+-- billed sizes, no taxes. Put in your own prices.
 -- Example: name               | lake_bytes | archive_bytes | archive_usd_month | archive_usd_to_end
 --          shop.public.orders | 5368709120 |    5368709120 |             0.115 |              9.66
 WITH wanted AS (
