@@ -169,7 +169,7 @@ def _reason(result: TableResult) -> str:
     if result.partition_column is None:
         return "it has no date column"
     if not any(part.value for part in result.partitions):
-        return "it is too small to be divided by date, or was not to be"
+        return "it is not divided by date: it is too small, or the configuration says so"
     return "no row has a usable date"
 
 

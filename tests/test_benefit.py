@@ -98,7 +98,7 @@ def test_athena_bills_at_least_ten_megabytes() -> None:
     ("table", "reason"),
     [
         (with_parts(part("", 9, 99), partition_column=None, grain="none"), "no date column"),
-        (with_parts(part("", 9, 99), grain="none"), "too small to be divided"),
+        (with_parts(part("", 9, 99), grain="none"), "not divided by date"),
         (with_parts(part(HIVE_NULL, 9, 99)), "no row has a usable date"),
     ],
 )
