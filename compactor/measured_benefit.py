@@ -150,7 +150,14 @@ def _sides(
     columns: Sequence[str] | None,
 ) -> tuple[_Side, _Side]:
     named = [one for one in result.columns if columns is None or one.name in columns]
-    (key,) = (one for one in result.columns if one.source_name == result.partition_column)
+    keys = [one for one in result.columns if one.source_name == result.partition_column]
+    if not keys:
+        raise SourceError(
+            f"cannot measure {result.database}.{result.table}: the date column "
+            f"{result.partition_column!r} is none of its {len(result.columns)} columns",
+            hint="the result must be whole, as a manifest names it",
+        )
+    key = keys[0]
     before = _Side(
         store=source,
         objects=source_objects(result, source),

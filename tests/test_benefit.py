@@ -295,6 +295,14 @@ def test_a_source_that_changed_since_the_run_is_not_measured(
         measure(less, *stores(line))
 
 
+def test_a_date_column_that_no_column_is_called_is_told(
+    text_line: tuple[Line, TableResult],
+) -> None:
+    line, table = text_line
+    with pytest.raises(SourceError, match="'elsewhere' is none of its 3 columns"):
+        measure(table.model_copy(update={"partition_column": "elsewhere"}), *stores(line))
+
+
 def test_an_object_that_is_gone_is_named_and_not_called_a_query_error(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     gone = Wanted(key="a/gone.parquet", size_bytes=1_000, etag="")
