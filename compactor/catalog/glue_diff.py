@@ -160,11 +160,8 @@ class _Table:
     def _external(self, external: ExternalTable) -> None:
         found = self.state.tables.get((external.database, external.name))
         own = {column["Name"] for column in forms.columns(external.columns)}
-        kept = [
-            column
-            for column in (found.table["StorageDescriptor"]["Columns"] if found else ())
-            if column["Name"] not in own
-        ]
+        there = _descriptor(found.table)["Columns"] if found else ()
+        kept = [column for column in there if column["Name"] not in own]
         wanted = forms.external_table(external, self.owner, kept)
         has_partitions = bool(found and found.partitions)
         what, details = self._table(wanted, found, "table", has_partitions=has_partitions)
@@ -306,12 +303,12 @@ def _differences(
     wanted: Structure, found: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return which parts of a table differ, and the differences in words."""
-    descriptor = found.get("StorageDescriptor") or {}
+    descriptor = _descriptor(found)
     asked = wanted["StorageDescriptor"]
     what, details = [], []
-    changed = list(_column_changes(asked["Columns"], descriptor.get("Columns") or ()))
+    changed = list(_column_changes(asked["Columns"], descriptor["Columns"]))
     if changed or [*map(_column, asked["Columns"])] != [
-        *map(_column, descriptor.get("Columns") or ())
+        *map(_column, descriptor["Columns"])
     ]:
         what.append("columns")
         details += changed or ["their order or comments"]
@@ -335,6 +332,12 @@ def _differences(
     if wanted.get("ViewOriginalText") != found.get("ViewOriginalText"):
         what.append("query")
     return tuple(what), tuple(details[:_DETAILS])
+
+
+def _descriptor(table: Mapping[str, Any]) -> Structure:
+    """Return the StorageDescriptor of any table; Glue demands none."""
+    found = table.get("StorageDescriptor") or {}
+    return {**found, "Columns": found.get("Columns") or []}
 
 
 def _column(column: Mapping[str, Any]) -> tuple[str, str, str]:
