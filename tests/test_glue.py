@@ -39,6 +39,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from s3_line import write_shop
 
+from compactor import lake_tables
+from compactor.catalog import layout
 from compactor.catalog.changes import Change
 from compactor.catalog.glue import Glue
 from compactor.errors import Changed, Denied, StoreError
@@ -240,6 +242,25 @@ def test_another_type_begins_another_table_and_the_first_one_stays(aws: WatchedA
         "public_orders_data",
         "public_orders_data_2",
     }
+
+
+def test_generations_keep_their_numbers_where_only_some_snapshots_are_archived() -> None:
+    later = table_result(1, days(1), columns={"id": "VARCHAR"})
+    archived = later.model_copy(
+        update={
+            "partitions": tuple(
+                part.model_copy(update={"archived": part.objects}) for part in later.partitions
+            )
+        }
+    )
+    runs = [FIRST, run_result(1, archived).model_copy(update={"archive": "s3://vault/"})]
+    known = lake_tables.collect(runs)
+
+    (table,) = layout.layout(
+        known, layout.only_archived(known, "s3://vault/").tables, "s3://vault/"
+    )
+
+    assert [one.name for one in table.externals] == ["public_orders_data_2"]
 
 
 def test_a_table_that_had_no_rows_gets_days_with_its_first_rows(aws: WatchedAws) -> None:
@@ -601,6 +622,7 @@ def test_whatever_was_there_after_registering_there_is_no_difference(
 def lake_in_s3(
     s3_env: S3Server,
     bucket: Callable[[], str],
+    lock_bucket: Callable[[], str],
     command: Command,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -615,6 +637,8 @@ def lake_in_s3(
     file.write_text(
         f"[source]\nurls = [{json.dumps(str(tmp_path / 'exports'))}]\n"
         f'[lake]\nurl = "s3://{bucket()}/tables"\n'
+        f'[archive]\nurl = "s3://{lock_bucket()}/t/"\nmode = "GOVERNANCE"\n'
+        'retain = "30y"\nmax_retain = "40y"\n'
         f"[limits]\nscratch_dir = {json.dumps(str(tmp_path / 'scratch'))}\n"
         '[tables."shop.public.orders"]\ngrain = "month"\n'
     )
@@ -657,11 +681,16 @@ def test_the_command_shows_registers_and_then_has_nothing_to_do(
         assert again.out.startswith("NOTHING TO DO\n")
         assert not aws.writes()
 
+        moved = command("-q", "-c", lake_in_s3, "catalog", "--place", "archive", "--json")
+        assert moved.code == 0
+        assert moved.json["url"].endswith("/t/")
+        for table in ("public_orders_data", "public_customers_data"):
+            for found in (glue_table(table), *glue_partitions(table).values()):
+                assert found["StorageDescriptor"]["Location"].startswith(moved.json["url"])
 
-def test_what_the_command_cannot_do_is_told(
-    lake_in_s3: Path, command: Command, tmp_path: Path
-) -> None:
-    with watched_aws():
+
+def test_what_the_command_cannot_do_is_told(lake_in_s3: Path, command: Command) -> None:
+    with watched_aws() as aws:
         glue_client().create_database(DatabaseInput={"Name": "shop"})
         glue_client().create_table(DatabaseName="shop", TableInput={"Name": "public_empty"})
         refused = command("-q", "-c", lake_in_s3, "catalog")
@@ -671,13 +700,34 @@ def test_what_the_command_cannot_do_is_told(
 
         for arguments, said in (
             (("--place", "moon"), "--place takes 'lake' or 'archive'"),
-            (("--place", "archive"), "there is no archive to read from"),
             (("--dry-run", "--count"), "--dry-run registers nothing"),
             (("shop.public.oders",), "did you mean shop.public.orders?"),
         ):
             wrong = command("-q", "-c", lake_in_s3, "catalog", *arguments)
             assert (wrong.code, wrong.out) == (2, "")
             assert said in wrong.err
+
+        # manifests that were read before a run ended which somebody else has registered
+        view = glue_table("public_orders")
+        parameters = {**view["Parameters"], "compactor.run": "29991231T000000Z-of-somebody-else"}
+        glue_client().update_table(
+            DatabaseName="shop",
+            TableInput={"Name": view["Name"], "Parameters": parameters},
+            VersionId=view["VersionId"],
+        )
+        aws.forget()
+        late = command("-q", "-c", lake_in_s3, "catalog")
+        assert (late.code, late.out) == (4, "")
+        assert "Glue shows the run 29991231T000000Z-of-somebody-else already" in late.err
+        assert not aws.writes()
+
+
+def test_without_an_archive_it_cannot_be_read(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "compactor.toml"
+    file.write_text(f"[source]\nurls = ['{tmp_path}/a']\n[lake]\nurl = 's3://lake/'\n")
+    said = command("-c", file, "catalog", "--place", "archive")
+    assert (said.code, said.out) == (2, "")
+    assert "there is no archive to read from" in said.err
 
 
 def test_a_lake_in_a_local_folder_is_refused(command: Command, tmp_path: Path) -> None:

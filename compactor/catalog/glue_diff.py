@@ -103,6 +103,15 @@ def diff(
     return Difference(changes=tuple(changes), calls=tuple(calls))
 
 
+def newest_run(state: GlueState, lake_url: str) -> str:
+    """Return the latest run of a lake that any view in Glue shows; empty if there is none."""
+    shown = (one.table.get("Parameters") or {} for one in state.tables.values())
+    lake = forms.lake_parameter(lake_url)
+    return max(
+        (each.get(forms.RUN, "") for each in shown if each.get(forms.LAKE) == lake), default=""
+    )
+
+
 def is_ours(found: Mapping[str, Any], owner: Owner) -> bool:
     """Tell whether a table was made by us, of this lake and this table of it."""
     parameters = found.get("Parameters") or {}
@@ -307,9 +316,7 @@ def _differences(
     asked = wanted["StorageDescriptor"]
     what, details = [], []
     changed = list(_column_changes(asked["Columns"], descriptor["Columns"]))
-    if changed or [*map(_column, asked["Columns"])] != [
-        *map(_column, descriptor["Columns"])
-    ]:
+    if changed or [*map(_column, asked["Columns"])] != [*map(_column, descriptor["Columns"])]:
         what.append("columns")
         details += changed or ["their order or comments"]
     if _keys(wanted) != _keys(found):

@@ -67,11 +67,15 @@ class Owner:
 
     @classmethod
     def of(cls, table: CatalogTable, lake_url: str) -> Owner:
-        return cls(lake=f"{lake_url.rstrip('/')}/", table=one_line(table.source.name))
+        return cls(lake=lake_parameter(lake_url), table=one_line(table.source.name))
 
     @property
     def parameters(self) -> dict[str, str]:
         return {LAKE: self.lake, TABLE: self.table, VERSION: __version__}
+
+
+def lake_parameter(lake_url: str) -> str:
+    return f"{lake_url.rstrip('/')}/"
 
 
 def one_line(text: str) -> str:

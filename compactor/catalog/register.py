@@ -15,8 +15,8 @@ from typing import Literal
 
 from .. import lake_tables
 from ..config import Config
-from ..errors import ConfigError
-from ..lake_tables import LakeTable
+from ..errors import Changed, ConfigError
+from ..lake_tables import LakeTable, LakeTables
 from ..progress import Progress, Quiet
 from ..store import open_store
 from . import athena_rows, aws, layout
@@ -24,7 +24,7 @@ from .athena import Athena, Wait
 from .athena_rows import Counts
 from .changes import CatalogResult
 from .glue import Glue
-from .glue_diff import Difference, diff
+from .glue_diff import GlueState, diff, newest_run
 from .layout import CatalogTable
 from .views import views
 
@@ -60,10 +60,17 @@ def register(
             hint="leave one of them out",
         )
     show = show or Quiet()
-    url = _url(config, options.place or config.catalog.place)
-    tables = catalog_tables(config, options, url)
+    place = options.place or config.catalog.place
+    url = _url(config, place)
+    known = lake_tables.read_tables(
+        open_store(config.lake.url, concurrency=config.limits.concurrency)
+    )
+    chosen = _chosen(known, options.tables, place, url)
+    tables = layout.layout(known, chosen, url, config.catalog.database_prefix)
     glue = Glue(aws.open_client("glue"))
-    found = _compare(config, options, tables, glue)
+    state = _state(tables, glue)
+    _refuse_old_news(known, state, config.lake.url)
+    found = diff(tables, state, config.lake.url, is_whole=not options.tables)
     if not options.dry_run:
         for call in found.calls:
             show.table(call.where, call.operation)
@@ -90,30 +97,39 @@ def register(
     )
 
 
-def catalog_tables(config: Config, options: CatalogOptions, url: str) -> tuple[CatalogTable, ...]:
-    """Return what the catalog should hold of the tables that are asked for."""
-    found = lake_tables.read_tables(
-        open_store(config.lake.url, concurrency=config.limits.concurrency)
-    )
-    chosen: Sequence[LakeTable] = found.choose(options.tables)
-    if (options.place or config.catalog.place) == "archive":
-        archived = {one.name: one for one in layout.only_archived(found, url).tables}
-        missing = [one.name for one in chosen if one.name not in archived]
-        if options.tables and missing:
-            raise ConfigError(
-                f"no snapshot of {missing[0]} lies in {url} as a whole",
-                hint="run compactor run with that archive, or say --place lake",
-            )
-        chosen = [archived[one.name] for one in chosen if one.name in archived]
-    return layout.layout(found, chosen, url, config.catalog.database_prefix)
+def _chosen(known: LakeTables, names: Sequence[str], place: Place, url: str) -> Sequence[LakeTable]:
+    """Return the tables that are asked for, with the snapshots that lie in that place."""
+    chosen = known.choose(names)
+    if place == "lake":
+        return chosen
+    archived = {one.name: one for one in layout.only_archived(known, url).tables}
+    missing = [one.name for one in chosen if one.name not in archived]
+    if names and missing:
+        raise ConfigError(
+            f"no snapshot of {missing[0]} lies in {url} as a whole",
+            hint="run compactor run with that archive, or say --place lake",
+        )
+    return [archived[one.name] for one in chosen if one.name in archived]
 
 
-def _compare(
-    config: Config, options: CatalogOptions, tables: Sequence[CatalogTable], glue: Glue
-) -> Difference:
+def _state(tables: Sequence[CatalogTable], glue: Glue) -> GlueState:
     externals = [(one.database, each.name) for one in tables for each in one.externals]
-    state = glue.state(dict.fromkeys(one.database for one in tables), externals)
-    return diff(tables, state, config.lake.url, is_whole=not options.tables)
+    return glue.state(dict.fromkeys(one.database for one in tables), externals)
+
+
+def _refuse_old_news(known: LakeTables, state: GlueState, lake_url: str) -> None:
+    """Refuse to go on with manifests that were read before those that Glue shows already.
+
+    Between the two readings, a run may have ended and somebody may have registered it: views would
+    go back to an older snapshot.
+    """
+    shown = newest_run(state, lake_url)
+    newest = max((one.run_id for table in known.tables for one in table.snapshots), default="")
+    if shown > newest:
+        raise Changed(
+            f"Glue shows the run {shown} already, which is newer than all manifests read: {newest}",
+            hint="run again; if the lake has lost that run, drop its views in Glue yourself",
+        )
 
 
 def _url(config: Config, place: Place) -> str:
