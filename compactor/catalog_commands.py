@@ -17,9 +17,7 @@ def catalog_command(
     # one parameter per flag: this is how Typer learns of them
     tables: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="As database.table; else all.", metavar="[TABLE]...", show_default=False
-        ),
+        typer.Argument(help="As database.table; all of them if none is given.", metavar="TABLE"),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be done; write nothing.")
@@ -38,7 +36,7 @@ def catalog_command(
         typer.Option("-o", "--output", help="Also write the JSON here.", metavar="FILE"),
     ] = None,
 ) -> None:
-    """Register external tables, partitions and views in the AWS Glue Data Catalog. Safe to repeat.
+    """Register tables, partitions and views in AWS Glue, for Athena. Safe to repeat.
 
     A snapshot shows up whole; nothing is ever dropped; what is not ours is not touched.
 
