@@ -150,19 +150,14 @@ class _Table:
     def compare(self) -> Difference:
         for external in self.table.externals:
             self._external(external)
-        *others, current = self._views()
-        for view in sorted(others, key=lambda one: one.name):
+        current, *others = views(self.table)
+        for view in (*others, current):  # the one that most readers use changes last
             self._view(view)
-        self._view(current)
         if any(change.action == "refused" for change in self.changes):
             # a view without its tables, or tables without their view, are of no use
             refused = [change for change in self.changes if change.action == "refused"]
             return Difference(changes=tuple(refused), calls=())
         return Difference(changes=tuple(self.changes), calls=tuple(self.calls))
-
-    def _views(self) -> list[View]:
-        """Return the views, the one with the table's own name last."""
-        return sorted(views(self.table), key=lambda one: one.name == self.table.name)
 
     # --- one external table, one view ---
 
@@ -229,16 +224,15 @@ class _Table:
         database = self.table.database
         where = f"{database}.{wanted['Name']}"
         told = forms.problem(wanted)
-        if found is None:
-            if not told:
-                arguments = {"DatabaseName": database, "TableInput": wanted}
-                self.calls.append(Call(operation="create_table", arguments=arguments, where=where))
-                return (), ()
-        else:
-            told = told or self._refusal(wanted, found.table, has_partitions=has_partitions)
-        if told or found is None:
+        if found and not told:
+            told = self._refusal(wanted, found.table, has_partitions=has_partitions)
+        if told:
             self.changes.append(self._change(wanted, kind, action="refused", message=told))
             return None, ()
+        if found is None:
+            arguments = {"DatabaseName": database, "TableInput": wanted}
+            self.calls.append(Call(operation="create_table", arguments=arguments, where=where))
+            return (), ()
         what, details = _differences(wanted, found.table)
         if what:
             arguments = {
