@@ -93,7 +93,7 @@ def layout(
     """Return what a catalog holds of the chosen tables.
 
     `url` is that of the lake, or of an archive whose snapshots are to be read there. Names depend
-    on all tables of the lake, chosen or not.
+    on all tables of the lake and on all their snapshots, chosen or not.
 
     Raises: StoreError if the objects of a partition lie in several folders.
     """
@@ -106,9 +106,11 @@ def layout(
     for database in dict.fromkeys(one.database for one in seen):
         inside = [one.table for one in seen if one.database == database]
         found |= {(database, table): name for table, name in names.unique(inside).items()}
+    whole = {one.name: one for one in seen}
     return tuple(
         _catalog_table(
             one,
+            generations(whole[one.name].snapshots),
             databases[f"{database_prefix}{one.database}"],
             found[one.database, one.table],
             url,
@@ -117,12 +119,22 @@ def layout(
     )
 
 
-def _catalog_table(source: LakeTable, database: str, name: str, url: str) -> CatalogTable:
+def _catalog_table(
+    source: LakeTable,
+    born: Sequence[Sequence[LakeSnapshot]],
+    database: str,
+    name: str,
+    url: str,
+) -> CatalogTable:
+    """Return what a catalog holds of a table. `born`: the generations of all its snapshots."""
     warnings: list[str] = []
     externals = []
-    for number, members in enumerate(generations(source.snapshots), start=1):
-        suffix = "_data" if number == 1 else f"_data_{number}"
-        externals.append(_external(source, members, database, f"{name}{suffix}", url, warnings))
+    chosen = {one.moment: one for one in source.snapshots}
+    for number, generation in enumerate(born, start=1):
+        members = [chosen[one.moment] for one in generation if one.moment in chosen]
+        if members:
+            suffix = "_data" if number == 1 else f"_data_{number}"
+            externals.append(_external(source, members, database, f"{name}{suffix}", url, warnings))
     return CatalogTable(
         source=source,
         database=database,
@@ -229,6 +241,12 @@ def _columns(
                 merged[column.name] = column
     made = []
     for column in merged.values():
+        if not names.fits(column.name):
+            warnings.append(
+                f"{source.name}: column {column.name[:40]!r} is left out: Glue takes names of 1 to "
+                f"{names.LONGEST} printable characters"
+            )
+            continue
         try:
             made.append(_column(column))
         except types.NoSuchType as error:
