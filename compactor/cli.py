@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__, batch_commands, progress, retention_commands
+from .ddl_commands import ddl_command
 from .errors import CompactorError, ConfigError
 from .flags import Json, config_of_flags, leave, print_result, settings, write_file
 from .report_commands import report_command, write_audit
@@ -330,6 +331,7 @@ def _load_report() -> Callable[[RunResult], str]:
 
 
 app.command("report")(report_command)
+app.command("ddl")(ddl_command)
 
 
 @app.command("init")

@@ -251,10 +251,10 @@ def _select(
 
 def _as_text(value: exp.Expression, column: CatalogColumn) -> exp.Expression:
     if column.trino_type == "varbinary":
-        return exp.Anonymous(this="to_hex", expressions=[value])
+        return exp.Hex(this=value)
     if column.trino_type.startswith(("array", "map", "row")):
         as_json = exp.cast(value, "JSON", dialect=DIALECT)
-        return exp.Anonymous(this="json_format", expressions=[as_json])
+        return exp.JSONFormat(this=as_json)
     return exp.cast(value, "VARCHAR", dialect=DIALECT)
 
 
