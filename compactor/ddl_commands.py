@@ -1,4 +1,4 @@
-"""`compactor ddl`: SQL that makes the lake's tables known to Athena, Spark and Redshift Spectrum."""
+"""`compactor ddl`: SQL that makes the lake's tables known to Athena, Spark, Redshift Spectrum."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def ddl_command(
 
     config = config_of_flags()
     found, warnings = _tables(config, tables or (), place or Place(config.catalog.place))
-    made = script(found, dialect.value, [*warnings, *_unsuited(found, dialect)], projected=projection)
+    made = script(
+        found, dialect.value, [*warnings, *_unsuited(found, dialect)], projected=projection
+    )
     for told in made.all_warnings:
         progress.warning(told)
     said = _json(made) if as_json else made.text
@@ -85,31 +87,37 @@ def ddl_command(
 def _tables(
     config: Config, names: list[str] | tuple[str, ...], place: Place
 ) -> tuple[tuple[CatalogTable, ...], list[str]]:
-    """Return what a catalog holds of the tables in one place, and what is to be said of the place."""
+    """Return what a catalog holds of the tables in one place, and what to say of the place."""
     from .catalog.layout import layout, only_archived
     from .lake_tables import read_tables
     from .store import open_store
 
+    if place is Place.archive and config.archive is None:
+        raise ConfigError("there is no [archive] in the configuration", hint="say --place lake")
     store = open_store(config.lake.url)
-    known, url, warnings = read_tables(store), store.url, []
-    if place is Place.archive:
-        if config.archive is None:
-            raise ConfigError("there is no [archive] in the configuration", hint="say --place lake")
+    known = read_tables(store)
+    chosen, url, warnings = known.choose(names), store.url, []
+    if place is Place.archive and config.archive is not None:
         url = config.archive.url
-        known = only_archived(known, url)
+        there = {one.name: one for one in only_archived(known, url).tables}
+        warnings = [
+            f"{one.name}: no snapshot of it is complete in {url}"
+            for one in chosen
+            if one.name not in there
+        ]
+        chosen = tuple(there[one.name] for one in chosen if one.name in there)
         if config.archive.storage_class in FROZEN:
             warnings.append(
                 f"objects of the class {config.archive.storage_class} must be restored before "
                 "anything can query them"
             )
-    found = layout(known, known.choose(names), _url(url), config.catalog.database_prefix)
-    if not found:
-        warnings.append(f"no table has a complete snapshot in {url}")
-    return found, warnings
+    if not chosen:
+        warnings.append(f"there is no complete snapshot of any table in {url}")
+    return layout(known, chosen, _url(url), config.catalog.database_prefix), warnings
 
 
 def _url(place: str) -> str:
-    """Return the URL of a place that may be a local folder; Hadoop takes its characters as they are."""
+    """Return the URL of a place that may be a local folder; Hadoop decodes no character of it."""
     return place if "://" in place else f"file://{place}"
 
 

@@ -85,7 +85,9 @@ def create(table: CatalogTable, *, spark: bool = False, projected: bool = False)
                 f"longer than Athena takes; {table.externals[0].name} has them"
             )
     return TableDdl(
-        name=table.source.name, statements=tuple(statements), warnings=tuple(map(one_line, warnings))
+        name=table.source.name,
+        statements=tuple(statements),
+        warnings=tuple(map(one_line, warnings)),
     )
 
 

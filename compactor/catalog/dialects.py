@@ -69,7 +69,8 @@ def _from_data_catalog(printer: Generator, source: exp.Expression) -> str:
 
 
 class HiveDdl(Hive):
-    class Generator(Hive.Generator):
+    # a variable to mypy, since sqlglot assigns the class
+    class Generator(Hive.Generator):  # type: ignore[misc, valid-type]
         PROPERTIES_LOCATION: ClassVar = {
             **Hive.Generator.PROPERTIES_LOCATION,
             FromDataCatalog: exp.Properties.Location.POST_SCHEMA,

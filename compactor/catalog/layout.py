@@ -20,6 +20,7 @@ as text. Generations are numbered in the order of runs, so they never move.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -30,6 +31,8 @@ from . import names, types
 
 COMMENT_CHARACTERS = 255
 """Of a column, in Glue: https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html"""
+_NAME = re.compile(rf"[^\x00-\x08\x0a-\x1f]{{1,{names.LONGEST}}}")
+"""Of a column: https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html (read 2026-11)"""
 SNAPSHOT_KEY = "snapshot"
 DAY_KEY = "dt"
 
@@ -229,6 +232,12 @@ def _columns(
                 merged[column.name] = column
     made = []
     for column in merged.values():
+        if not _NAME.fullmatch(column.name):
+            warnings.append(
+                f"{source.name}: column {column.name!r} is left out: a name in Glue is one line of "
+                f"at most {names.LONGEST} characters"
+            )
+            continue
         try:
             made.append(_column(column))
         except types.NoSuchType as error:

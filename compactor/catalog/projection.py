@@ -59,7 +59,7 @@ def project(external: ExternalTable) -> Projection | Refusal:
     if not dated:
         return Refusal(reason="none of its rows has a date")
     days = sorted({part.values[1] for part in dated})
-    grains = {one.result.grain for one in external.snapshots if one.is_partitioned}
+    grains: set[str] = {one.result.grain for one in external.snapshots if one.is_partitioned}
     labels = [one.label for one in external.snapshots if one.objects]
     reason = _obstacle(external, dated, grains, ",".join(labels))
     if reason:

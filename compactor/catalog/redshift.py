@@ -2,10 +2,11 @@
 
 In:  a `CatalogTable`. Out: `Statement`s, to be run one by one and in their order.
 
-What differs from Athena: an external schema stands for a Glue database, and what is registered there
-is seen at once; CREATE EXTERNAL TABLE knows neither IF NOT EXISTS nor comments; texts have a length,
-and what is longer is cut off without an error; there is no tinyint and no projection; Athena's views
-are not seen, so Redshift gets its own, in a schema of its own, bound late.
+What differs from Athena: an external schema stands for a Glue database, and what is registered
+there is seen at once; CREATE EXTERNAL TABLE knows neither IF NOT EXISTS nor comments; texts have a
+length, and what is longer is cut off without an error; there is no tinyint and no projection;
+Athena's views are not seen, so Redshift gets its own, bound late, in a schema that is no external
+one.
 
 https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_EXTERNAL_TABLE.html
 https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html
@@ -21,19 +22,20 @@ from sqlglot import exp
 from . import dialects, types
 from .ddl import Statement, TableDdl, add_partitions, one_line, partition_batches
 from .dialects import RedshiftDdl
-from .layout import CatalogColumn, CatalogTable, ExternalTable
+from .layout import CatalogTable, ExternalTable
 from .views import View, views
 
-EXTERNAL = "_external"
-"""Appended to a database's name: the external schema. The schema of the views has the plain name."""
+EXTERNAL = "_data"
+"""Appended to a database's name: the external schema; `names.unique` keeps that name free. The
+schema of the views has the database's own name."""
 LONGEST_NAME_BYTES = 127
 """Of tables, columns, schemas: https://docs.aws.amazon.com/redshift/latest/dg/r_names.html"""
 _LONGEST_TEXT = "varchar(65535)"
 _KEY = "varchar(64)"
 """Of `snapshot` and `dt`."""
 WARNINGS = (
-    "tables that `compactor catalog` has registered in Glue are seen through the external schema at "
-    "once: leave their CREATE EXTERNAL TABLE and ALTER TABLE out",
+    "tables that `compactor catalog` has registered in Glue are seen through the external schema "
+    "at once: leave their CREATE EXTERNAL TABLE and ALTER TABLE out",
     "texts are cut off after 65,535 bytes, without an error",
 )
 
@@ -58,16 +60,18 @@ def create(table: CatalogTable) -> TableDdl:
     for external in table.externals:
         statements += _table(external)
         warnings += _told(external)
-    nested = _nested(table)
+    left_out = _left_out(table)
     for view in views(table):
-        statements.append(_view(view, nested))
-    if nested:
+        statements.append(_view(view, left_out))
+    if left_out:
         warnings.append(
-            f"{table.name}: not in its views, because Redshift returns no nested values: "
-            f"{', '.join(map(repr, sorted(nested)))}; query {table.externals[-1].name}"
+            f"{table.name}: not in its views: {', '.join(map(repr, sorted(left_out)))}; Redshift "
+            "neither returns nested values nor makes texts of them, or of booleans"
         )
     return TableDdl(
-        name=table.source.name, statements=tuple(statements), warnings=tuple(map(one_line, warnings))
+        name=table.source.name,
+        statements=tuple(statements),
+        warnings=tuple(map(one_line, warnings)),
     )
 
 
@@ -108,30 +112,33 @@ def _told(external: ExternalTable) -> Iterator[str]:
 # --- views ----------------------------------------------------------------------------------------
 
 
-def _nested(table: CatalogTable) -> frozenset[str]:
+def _left_out(table: CatalogTable) -> frozenset[str]:
+    """Return the columns that no view can show: nested ones, booleans that were something else."""
+    kinds: dict[str, set[str]] = {}
+    for external in table.externals:
+        for column in external.columns:
+            kinds.setdefault(column.name, set()).add(column.duckdb_type)
     return frozenset(
-        column.name
-        for external in table.externals
-        for column in external.columns
-        if _is_nested(column)
+        name
+        for name, found in kinds.items()
+        if any(types.parse(kind).is_type(*exp.DataType.NESTED_TYPES) for kind in found)
+        or ("BOOLEAN" in found and len(found) > 1)
     )
 
 
-def _is_nested(column: CatalogColumn) -> bool:
-    return types.parse(column.duckdb_type).is_type(*exp.DataType.NESTED_TYPES)
-
-
-def _view(view: View, nested: frozenset[str]) -> Statement:
+def _view(view: View, left_out: frozenset[str]) -> Statement:
     query = view.query.copy()
     for select in query.find_all(exp.Select):
-        kept = [one for one in select.expressions if one.alias_or_name not in nested]
+        kept = [one for one in select.expressions if one.alias_or_name not in left_out]
         select.set("expressions", kept)
     for table in query.find_all(exp.Table):
         if table.db:
             table.set("db", exp.to_identifier(f"{table.db}{EXTERNAL}", quoted=True))
     for kind in query.find_all(exp.DataType):
-        if kind.is_type("VARCHAR") and not kind.expressions:  # else 256 bytes
+        if kind.is_type("VARCHAR") and not kind.expressions:  # it would be 256 bytes long
             kind.replace(exp.DataType.build(_LONGEST_TEXT))
+        elif kind.is_type("TIMESTAMP"):  # takes no precision
+            kind.set("expressions", None)
     created = exp.Create(
         this=exp.table_(view.name, db=view.database, quoted=True),
         kind="VIEW",

@@ -50,16 +50,15 @@ def script(
     """Return the script of these tables. `warnings` come first; `projected` is for Athena."""
     databases = sorted({table.database for table in tables})
     told = list(warnings)
-    match dialect:
-        case "redshift":
-            begin = [one for name in databases for one in redshift.create_schemas(name)]
-            made = [redshift.create(table) for table in tables]
-            told += redshift.WARNINGS
-        case "spark" | "athena":
-            is_spark = dialect == "spark"
-            begin = [ddl.create_database(name) for name in databases]
-            made = [ddl.create(table, spark=is_spark, projected=projected) for table in tables]
-    if projected:
+    if dialect == "redshift":
+        begin = [one for name in databases for one in redshift.create_schemas(name)]
+        made = [redshift.create(table) for table in tables]
+        told += redshift.WARNINGS
+    else:
+        spark = dialect == "spark"
+        begin = [ddl.create_database(name) for name in databases]
+        made = [ddl.create(table, spark=spark, projected=projected) for table in tables]
+    if any(one.kind == "properties" for table in made for one in table.statements):
         told.append(ONLY_ATHENA)
     return Script(warnings=tuple(told), databases=tuple(begin), tables=tuple(made))
 

@@ -1,4 +1,5 @@
-"""DuckDB types, as files were written, in the words of Hive (Glue, Spark), Trino (Athena), Redshift.
+"""DuckDB types, as files were written, in the words of Hive (Glue, Spark), Trino (Athena) and
+Redshift.
 
 https://docs.aws.amazon.com/athena/latest/ug/data-types.html (read 2026-11)
 
