@@ -38,7 +38,7 @@ def ddl_command(
     # one parameter per flag: this is how Typer learns of them
     tables: Annotated[
         list[str] | None,
-        typer.Argument(help="Only these, as database.table; else all.", metavar="[TABLE]..."),
+        typer.Argument(help="Only these, as database.table; else all.", metavar="TABLE"),
     ] = None,
     dialect: Annotated[Dialect, typer.Option(help="Whose SQL.")] = Dialect.athena,
     projection: Annotated[
