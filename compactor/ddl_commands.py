@@ -50,7 +50,7 @@ def ddl_command(
     ] = False,
     place: Annotated[
         Place | None,
-        typer.Option(help="Whose objects are read; else as in the section catalog."),
+        typer.Option(help="Whose objects are read; else catalog.place."),
     ] = None,
     output: Annotated[
         Path | None,

@@ -95,6 +95,21 @@ def test_a_column_that_came_later_is_told_because_an_older_table_lacks_it() -> N
     assert not any("drop it" in told for told in created(result("t", 0)).warnings)
 
 
+def test_a_table_none_of_whose_columns_can_be_declared_is_told_and_not_printed() -> None:
+    tables = laid_out(daily(result("odd", 0, columns={"span": "INTERVAL"}), result("good", 1)))
+    made = script(tables, "athena", (), projected=False)
+    assert {one.table for one in made.tables[0].statements if one.kind == "table"} == {"good_data"}
+    assert len(made.tables) == 1
+    (told,) = made.warnings
+    assert told.startswith("shop.odd: nothing is printed")
+
+
+def test_a_folder_with_percent_signs_is_named_because_athena_does_not_say_how_it_reads_it() -> None:
+    (told,) = [told for told in created(result("100%", 0)).warnings if "%" in told]
+    assert f"{LAKE}shop/100%25/" in told
+    assert not any("%" in told for told in created(result("100%", 0), spark=True).warnings)
+
+
 # --- projection -----------------------------------------------------------------------------------
 
 

@@ -75,6 +75,8 @@ def create(table: CatalogTable, *, spark: bool = False, projected: bool = False)
             )
         statements += _table(external, projection, warnings)
         warnings += _late_columns(external)
+        if not spark:
+            warnings += _encoded(external)
         if not spark and not isinstance(projection, Projection):
             warnings += _reserved(external)
     for view in views(table):
@@ -197,6 +199,14 @@ def _late_columns(external: ExternalTable) -> Iterator[str]:
             f"{external.name}: {', '.join(map(repr, late[:5]))}{' and more' if late[5:] else ''} "
             f"came after snapshot {by_run[0].label}; where the table was created before, drop it "
             "first (no file goes with it)"
+        )
+
+
+def _encoded(external: ExternalTable) -> Iterator[str]:
+    if "%" in external.location:
+        yield (
+            f"{external.name}: the % in {external.location} is part of the folder's name; Hive, Spark "
+            "and Trino decode none of it, Athena's documentation does not say"
         )
 
 

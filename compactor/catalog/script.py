@@ -14,6 +14,7 @@ from .ddl import Statement, TableDdl, one_line
 from .layout import CatalogTable
 from .projection import ONLY_ATHENA
 
+NO_COLUMN = "nothing is printed for it, because none of its columns can be declared"
 Dialect = Literal["athena", "spark", "redshift"]
 
 
@@ -48,8 +49,10 @@ def script(
     tables: Sequence[CatalogTable], dialect: Dialect, warnings: Iterable[str], *, projected: bool
 ) -> Script:
     """Return the script of these tables. `warnings` come first; `projected` is for Athena."""
-    databases = sorted({table.database for table in tables})
     told = list(warnings)
+    told += [f"{table.source.name}: {NO_COLUMN}" for table in tables if not _has_columns(table)]
+    tables = [table for table in tables if _has_columns(table)]
+    databases = sorted({table.database for table in tables})
     if dialect == "redshift":
         begin = [one for name in databases for one in redshift.create_schemas(name)]
         made = [redshift.create(table) for table in tables]
@@ -61,6 +64,10 @@ def script(
     if any(one.kind == "properties" for table in made for one in table.statements):
         told.append(ONLY_ATHENA)
     return Script(warnings=tuple(told), databases=tuple(begin), tables=tuple(made))
+
+
+def _has_columns(table: CatalogTable) -> bool:
+    return all(external.columns for external in table.externals)
 
 
 def _comments(warnings: Iterable[str]) -> list[str]:
