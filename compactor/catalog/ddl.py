@@ -205,8 +205,8 @@ def _late_columns(external: ExternalTable) -> Iterator[str]:
 def _encoded(external: ExternalTable) -> Iterator[str]:
     if "%" in external.location:
         yield (
-            f"{external.name}: the % in {external.location} is part of the folder's name; Hive, Spark "
-            "and Trino decode none of it, Athena's documentation does not say"
+            f"{external.name}: the % in {external.location} is part of the folder's name; Hive, "
+            "Spark and Trino decode none of it, Athena's documentation does not say"
         )
 
 
