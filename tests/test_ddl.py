@@ -217,11 +217,12 @@ KINDS = {"id": "BIGINT", "tiny": "TINYINT", "tags": "VARCHAR[]", "ok": "BOOLEAN"
 
 
 def test_redshift_gets_its_own_words() -> None:
-    table = only(laid_out(daily(result("t", 0, {"2026-01-01": 1, HIVE_NULL: 1}, KINDS))))
-    made = redshift.create(table)
+    tables = daily(result("t", 0, {"2026-01-01": 1, HIVE_NULL: 1}, KINDS))
+    made = redshift.create(only(laid_out(tables, url="s3://it's\\x/")))
     (sql,) = of_kind(made, "table")
     assert sql.startswith('CREATE EXTERNAL TABLE "shop_data"."t_data" (')
     assert '"tiny" smallint' in sql
+    assert "LOCATION 's3://it''s\\\\x/shop/t/'" in sql
     assert '"tags" array<varchar(65535)>' in sql
     assert "COMMENT" not in sql
     assert "TBLPROPERTIES" not in sql
@@ -231,8 +232,8 @@ def test_redshift_gets_its_own_words() -> None:
 
 def test_redshift_views_are_bound_late_and_show_what_redshift_can_show() -> None:
     other = {**KINDS, "ok": "VARCHAR", "v": "VARCHAR"}
-    table = only(laid_out(daily(result("t", 0, 1, KINDS), result("t", 1, 1, other))))
-    made = redshift.create(table)
+    first = result("t", 0, 1, {**KINDS, "at": "TIMESTAMP"})
+    made = redshift.create(only(laid_out(daily(first, result("t", 1, 1, other)))))
     for sql in of_kind(made, "view"):
         tree = parsed(sql, "redshift")
         assert sql.endswith("WITH NO SCHEMA BINDING")
@@ -241,7 +242,9 @@ def test_redshift_views_are_bound_late_and_show_what_redshift_can_show() -> None
         assert sources <= {'"shop_data"."t_data"', '"shop_data"."t_data_2"'}
         assert '"tags"' not in sql
         assert '"ok"' not in sql
-    assert 'CAST("v" AS VARCHAR(65535))' in of_kind(made, "view")[1]
+    asof = of_kind(made, "view")[1]
+    assert 'CAST("v" AS VARCHAR(65535))' in asof
+    assert 'CAST(NULL AS TIMESTAMP) AS "at"' in asof
     (told,) = [told for told in made.warnings if "not in its views" in told]
     assert "'ok', 'tags'" in told
 
