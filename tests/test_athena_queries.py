@@ -132,8 +132,12 @@ def test_a_file_calls_only_functions_that_athena_has(file: str) -> None:
     assert called - words <= FUNCTIONS
 
 
+def said(*where: str) -> list[str]:
+    return [one.sql for one in manifests_ddl.statements(*where)]
+
+
 def test_statements_call_only_functions_that_athena_has() -> None:
-    for statement in manifests_ddl.statements(LAKE)[2:]:
+    for statement in said(LAKE)[2:]:
         called = {word.lower() for word in re.findall(r"(\w+)\(", statement)}
         assert called <= FUNCTIONS
 
@@ -154,7 +158,7 @@ def test_no_name_in_a_file_is_a_reserved_word(file: str) -> None:
 
 
 def test_statements_come_in_the_order_in_which_they_can_run() -> None:
-    made = manifests_ddl.statements("s3://acme-lake/tables", "compactor")
+    made = said("s3://acme-lake/tables", "compactor")
     assert made[0] == "CREATE DATABASE IF NOT EXISTS `compactor`"
     assert made[1].startswith("CREATE EXTERNAL TABLE IF NOT EXISTS `compactor`.`documents`")
     assert made[1].endswith("LOCATION 's3://acme-lake/tables/_compactor/runs/'")
@@ -173,7 +177,7 @@ def test_statements_come_in_the_order_in_which_they_can_run() -> None:
 
 
 def test_a_hostile_database_and_lake_are_quoted() -> None:
-    made = manifests_ddl.statements("s3://a/it's; DROP/", 'x"; DROP TABLE y; --')
+    made = said("s3://a/it's; DROP/", 'x"; DROP TABLE y; --')
     for statement in made[2:]:
         tree = sqlglot.parse_one(statement, read="trino")
         assert isinstance(tree, exp.Create)
@@ -254,7 +258,7 @@ def test_only_manifests_are_parsed_and_every_document_is_one_line(lake: AthenaLa
     assert {".html", ".json"} <= {path.suffix for path in below} or len(below) > 10
     lines = [(str(path), line) for path in below for line in path.read_text().split("\n") if line]
     assert {path for path, _ in lines} > {str(path) for path in lake.manifests}
-    view = sqlglot.parse_one(manifests_ddl.statements(LAKE)[2], read="trino").expression
+    view = sqlglot.parse_one(said(LAKE)[2], read="trino").expression
     inner = view.find(exp.Subquery).this
 
     def as_json(node: exp.Expression) -> exp.Expression:

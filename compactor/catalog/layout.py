@@ -243,8 +243,8 @@ def _columns(
     for column in merged.values():
         if not names.fits(column.name):
             warnings.append(
-                f"{source.name}: column {column.name[:40]!r} is left out: Glue takes names of 1 to "
-                f"{names.LONGEST} printable characters"
+                f"{source.name}: column {column.name[:40]!r} is left out: a name in Glue is one "
+                f"line of at most {names.LONGEST} characters"
             )
             continue
         try:

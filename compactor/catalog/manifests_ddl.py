@@ -41,6 +41,8 @@ from .. import lake, sql
 from ..errors import ConfigError
 from ..model import RunResult
 from .audit_queries import parsed, qualified
+from .ddl import Statement, create_database
+from .dialects import HiveDdl
 from .names import TABLES_OF_OURS
 
 DOCUMENTS = "documents"
@@ -66,8 +68,8 @@ _PLAIN: Mapping[Any, str] = {
 }
 
 
-def statements(lake_url: str, database: str = TABLES_OF_OURS) -> tuple[str, ...]:
-    """Return what Athena must run, one statement each: database and table first, then the views.
+def statements(lake_url: str, database: str = TABLES_OF_OURS) -> tuple[Statement, ...]:
+    """Return what Athena must run, one after the other: database and table first, then the views.
 
     Repeating them is safe; after an upgrade it is how views learn of new fields.
 
@@ -78,19 +80,17 @@ def statements(lake_url: str, database: str = TABLES_OF_OURS) -> tuple[str, ...]
             f"Athena reads S3 only, and the lake is {lake_url}",
             hint="for a local lake: compactor queries NAME --dialect duckdb",
         )
+    documents = _create_documents(lake_url, database)
     views = {MANIFESTS: _manifests(), **view_queries()}
     return (
-        _create_database(database).sql(dialect="athena"),
-        _create_documents(lake_url, database).sql(dialect="athena", pretty=True),
-        *(
-            exp.Create(
-                this=exp.table_(name, db=database, quoted=True),
-                kind="VIEW",
-                replace=True,
-                expression=qualified(query, database),
-            ).sql(dialect="trino", pretty=True)
-            for name, query in views.items()
+        create_database(database),
+        Statement(
+            database=database,
+            table=DOCUMENTS,
+            kind="table",
+            sql=documents.sql(dialect=HiveDdl, pretty=True),
         ),
+        *(_create_view(database, name, query) for name, query in views.items()),
     )
 
 
@@ -107,8 +107,15 @@ def manifest_columns() -> dict[str, exp.DataType]:
 # --- statements -----------------------------------------------------------------------------------
 
 
-def _create_database(database: str) -> exp.Create:
-    return exp.Create(this=exp.table_(database, quoted=True), kind="DATABASE", exists=True)
+def _create_view(database: str, name: str, query: exp.Query) -> Statement:
+    made = exp.Create(
+        this=exp.table_(name, db=database, quoted=True),
+        kind="VIEW",
+        replace=True,
+        expression=qualified(query, database),
+    )
+    sql = made.sql(dialect="trino", pretty=True)
+    return Statement(database=database, table=name, kind="view", sql=sql)
 
 
 def _create_documents(lake_url: str, database: str) -> exp.Create:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 _OTHER = re.compile(r"[^a-z0-9_]+")
 LONGEST = 255
+_LINE = re.compile(rf"[^\x00-\x08\x0a-\x1f]{{1,{LONGEST}}}")
 _SUFFIXES = 32
 """Room for `_snapshots`, `_data_12` and the digest."""
 
@@ -29,13 +30,18 @@ def plain(name: str) -> str:
 
 
 def fits(name: str) -> bool:
-    """Tell whether Glue takes a column's name, quoted or not
+    """Tell whether Glue takes a column's name, quoted or not: one line of at most 255 characters
     (https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html, read 2026-11)."""
-    return 0 < len(name) <= LONGEST and name.isprintable()
+    return _LINE.fullmatch(name) is not None
 
 
-def _digest(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()[:8]
+def _candidates(name: str) -> Iterator[str]:
+    """Yield the plain name, then ones with more and more of the name's digest."""
+    short = plain(name)
+    yield short
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    for length in range(8, len(digest) + 1, 4):
+        yield f"{short[: LONGEST - _SUFFIXES + 8 - length]}_{digest[:length]}"
 
 
 SUFFIXES = ("_asof", "_snapshots", "_data")
@@ -52,9 +58,7 @@ def unique(names: Iterable[str], reserved: Iterable[str] = ()) -> Mapping[str, s
     taken: set[str] = set(reserved)
     made: dict[str, str] = {}
     for name in names:
-        short = plain(name)
-        if not _family(short).isdisjoint(taken):
-            short = f"{short}_{_digest(name)}"
+        short = next(one for one in _candidates(name) if _family(one).isdisjoint(taken))
         taken |= _family(short)
         made[name] = short
     return made
