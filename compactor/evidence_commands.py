@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .errors import ConfigError
-from .flags import Json, config_of_flags, print_result
+from .flags import Json, config_of_flags, leave, print_result
 
 if TYPE_CHECKING:
     from .evidence.keys import SigningKey
