@@ -18,6 +18,7 @@ import typer
 from . import __version__, batch_commands, progress, retention_commands
 from .errors import CompactorError, ConfigError
 from .flags import Json, config_of_flags, leave, print_result, settings, write_file
+from .iceberg_commands import iceberg_command
 from .report_commands import report_command, write_audit
 
 if TYPE_CHECKING:
@@ -330,6 +331,7 @@ def _load_report() -> Callable[[RunResult], str]:
 
 
 app.command("report")(report_command)
+app.command("iceberg")(iceberg_command)
 
 
 @app.command("init")

@@ -97,24 +97,23 @@ def layout(
 
     Raises: StoreError if the objects of a partition lie in several folders.
     """
+    called = named(tables, database_prefix)
+    return tuple(_catalog_table(one, *called[one.database, one.table], url) for one in chosen)
+
+
+def named(tables: LakeTables, database_prefix: str = "") -> dict[tuple[str, str], tuple[str, str]]:
+    """Return what (database, table) of each table of the lake are called in a catalog."""
     seen = sorted(tables.tables, key=lambda one: (one.first_run, one.name))
     databases = names.unique(
         [f"{database_prefix}{name}" for name in dict.fromkeys(one.database for one in seen)],
         reserved=(names.TABLES_OF_OURS,),
     )
-    found: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str, str], tuple[str, str]] = {}
     for database in dict.fromkeys(one.database for one in seen):
         inside = [one.table for one in seen if one.database == database]
-        found |= {(database, table): name for table, name in names.unique(inside).items()}
-    return tuple(
-        _catalog_table(
-            one,
-            databases[f"{database_prefix}{one.database}"],
-            found[one.database, one.table],
-            url,
-        )
-        for one in chosen
-    )
+        for table, name in names.unique(inside).items():
+            found[database, table] = (databases[f"{database_prefix}{database}"], name)
+    return found
 
 
 def _catalog_table(source: LakeTable, database: str, name: str, url: str) -> CatalogTable:
@@ -144,7 +143,7 @@ def generations(snapshots: Sequence[LakeSnapshot]) -> tuple[tuple[LakeSnapshot, 
     made: list[list[LakeSnapshot]] = []
     types_now: dict[str, str] = {}
     days_now: bool | None = None
-    for one in sorted(snapshots, key=lambda each: (each.run_id, each.moment)):
+    for one in sorted(snapshots, key=lambda each: (each.first_run, each.moment)):
         own = {column.name: column.type for column in one.result.columns if column.type}
         days = one.is_partitioned if one.objects else None
         fits = all(types_now.get(name, kind) == kind for name, kind in own.items())

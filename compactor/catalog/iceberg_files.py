@@ -1,0 +1,311 @@
+"""Files of the lake as data files of an Iceberg table: counts, sizes, bounds, partition.
+
+In:  what a manifest names of one snapshot, and footers. Out: pyiceberg `DataFile`s. IO: one ranged
+GET an object (`footers.py`). No file is changed, and nothing but footers is read.
+
+Files hold no field ids: a column belongs to the field of its name, by the table's name mapping.
+Bounds come from the footers' raw values, because Python's own types hold neither the year 12000 nor
+what 38 digits need. https://iceberg.apache.org/spec/#manifests, and
+https://iceberg.apache.org/spec/#binary-single-value-serialization (read 2026-11)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.parquet as pq
+from pyiceberg.conversions import to_bytes
+from pyiceberg.io.pyarrow import parquet_path_to_id_mapping
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.schema import Schema
+from pyiceberg.transforms import DayTransform, MonthTransform, TimeTransform, YearTransform
+from pyiceberg.typedef import Record
+from pyiceberg.types import (
+    BinaryType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    IcebergType,
+    NestedField,
+    PrimitiveType,
+    StringType,
+    TimestampType,
+    TimestamptzType,
+)
+from pyiceberg.utils.decimal import bytes_required
+from pyiceberg.utils.truncate import (
+    truncate_upper_bound_binary_string,
+    truncate_upper_bound_text_string,
+)
+
+from .. import footers
+from ..errors import Changed, ObjectUnreadable
+from ..lake_tables import LakeSnapshot
+from ..model import Grain, StoredObject
+from ..store.interface import Store, Wanted
+
+BOUND_LENGTH = 16
+"""Characters, or bytes, of a text's bounds: the default of write.metadata.metrics.default,
+https://iceberg.apache.org/docs/latest/configuration/#write-properties (read 2026-11)."""
+_TRANSFORMS: Mapping[Grain, type[TimeTransform[Any]]] = {
+    "day": DayTransform,
+    "month": MonthTransform,
+    "year": YearTransform,
+}
+_DATED = (DateType, TimestampType, TimestamptzType)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footed:
+    """One object and its footer."""
+
+    url: str
+    item: StoredObject
+    footer: pq.FileMetaData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partitioning:
+    """Iceberg's hidden partitioning of one snapshot: a date column, cut down to the grain."""
+
+    column: str
+    transform: TimeTransform[Any]
+
+    def __str__(self) -> str:
+        return f"{self.transform}({self.column})"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Bounds:
+    """What footers say of one field so far; raw values as Python compares them."""
+
+    size_bytes: int = 0
+    values: int = 0
+    nulls: int | None = 0
+    low: Any = None
+    high: Any = None
+    is_usable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """A file in the words of a schema."""
+
+    footed: Footed
+    fields: Mapping[int, _Bounds]
+    """What the footer says of each field, by its id."""
+
+
+def read(store: Store, one: LakeSnapshot) -> tuple[Footed, ...]:
+    """Read the footers of a snapshot's objects, many at a time.
+
+    Raises: ObjectUnreadable; Changed if an object has not the rows that the manifest names;
+            StoreError.
+    """
+    wanted = [
+        Wanted(key=item.key, size_bytes=item.size_bytes, etag="", version_id=item.version_id)
+        for item in one.objects
+    ]
+    made: list[Footed | None] = [None] * len(wanted)
+    for index, footer in footers.read(store, wanted):
+        item = one.objects[index]
+        if isinstance(footer, ObjectUnreadable):
+            raise footer
+        if item.rows is not None and footer.num_rows != item.rows:
+            raise Changed(
+                f"{store.url}{item.key} has {footer.num_rows} rows; the manifest of run "
+                f"{one.run_id} names {item.rows}",
+                key=item.key,
+                hint="find out with compactor audit what happened to it",
+            )
+        made[index] = Footed(url=f"{store.url}{item.key}", item=item, footer=footer)
+    return tuple(one for one in made if one is not None)
+
+
+def partitioning(
+    one: LakeSnapshot, schema: Schema, files: Sequence[Described]
+) -> Partitioning | None:
+    """Return the partitioning that the files keep; None if there is none.
+
+    The lake's days are those of a configured time zone, Iceberg's are UTC's, and a date column may
+    have stayed text: only where the footers show one value for each file, or no date at all in it,
+    is it the same partitioning.
+    """
+    make = _TRANSFORMS.get(one.result.grain)
+    column = next(
+        (each for each in schema.fields if each.name == one.result.partition_column), None
+    )
+    if make is None or column is None or not isinstance(column.field_type, _DATED):
+        return None
+    made = Partitioning(column=column.name, transform=make())
+    return made if all(_keeps(made, column, each) for each in files) else None
+
+
+def _keeps(made: Partitioning, column: NestedField, described: Described) -> bool:
+    known = described.fields.get(column.field_id)
+    if known is None or known.nulls is None:
+        return False
+    if known.nulls == known.values:
+        return True
+    if known.nulls or not known.is_usable or known.low is None:
+        return False
+    ends = [_cut(made, column.field_type, value) for value in (known.low, known.high)]
+    return ends[0] is not None and ends[0] == ends[1]
+
+
+def _cut(made: Partitioning, kind: IcebergType, value: int) -> int | None:
+    """Return the partition value; None for a moment that Python's calendar does not reach."""
+    try:
+        return made.transform.transform(kind)(value)
+    except (OverflowError, ValueError):
+        return None
+
+
+def data_file(
+    described: Described, schema: Schema, spec_id: int, made: Partitioning | None
+) -> DataFile:
+    """Return one file as Iceberg's manifests describe it."""
+    kinds = {each.field_id: each.field_type for each in schema.fields}
+    footed, fields = described.footed, described.fields
+    low: dict[int, bytes] = {}
+    high: dict[int, bytes] = {}
+    for field_id, known in fields.items():
+        kind = kinds.get(field_id)
+        if isinstance(kind, PrimitiveType) and known.is_usable and known.low is not None:
+            for bounds, value in ((low, _lower(kind, known.low)), (high, _upper(kind, known.high))):
+                if value is not None:
+                    bounds[field_id] = value
+    return DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=footed.url,
+        file_format=FileFormat.PARQUET,
+        partition=_record(described, schema, made),
+        record_count=footed.footer.num_rows,
+        file_size_in_bytes=footed.item.size_bytes,
+        column_sizes={number: known.size_bytes for number, known in fields.items()},
+        value_counts={number: known.values for number, known in fields.items()},
+        null_value_counts={
+            number: known.nulls for number, known in fields.items() if known.nulls is not None
+        },
+        nan_value_counts={},
+        lower_bounds=low,
+        upper_bounds=high,
+        split_offsets=_offsets(footed.footer),
+        sort_order_id=None,
+        spec_id=spec_id,
+        equality_ids=None,
+        key_metadata=None,
+    )
+
+
+def _record(described: Described, schema: Schema, made: Partitioning | None) -> Record:
+    if made is None:
+        return Record()
+    column = next(one for one in schema.fields if one.name == made.column)
+    known = described.fields[column.field_id]
+    return Record(None if known.low is None else _cut(made, column.field_type, known.low))
+
+
+def _offsets(footer: pq.FileMetaData) -> list[int]:
+    """Return where row groups begin: a reader may split the file there."""
+    found = []
+    for group in range(footer.num_row_groups):
+        first = footer.row_group(group).column(0)
+        starts = [first.data_page_offset]
+        if first.has_dictionary_page and first.dictionary_page_offset:
+            starts.append(first.dictionary_page_offset)
+        found.append(min(starts))
+    return sorted(found)
+
+
+# --- footers --------------------------------------------------------------------------------------
+
+
+def describe(files: Sequence[Footed], schema: Schema) -> tuple[Described, ...]:
+    """Return what footers say of each field; columns that the schema lacks are passed over."""
+    ids = parquet_path_to_id_mapping(schema)
+    kinds = {each.field_id: each.field_type for each in schema.fields}
+    return tuple(_describe(each, ids, kinds) for each in files)
+
+
+def _describe(
+    footed: Footed, ids: Mapping[str, int], kinds: Mapping[int, IcebergType]
+) -> Described:
+    found: dict[int, _Bounds] = {}
+    for group in range(footed.footer.num_row_groups):
+        chunks = footed.footer.row_group(group)
+        for number in range(chunks.num_columns):
+            chunk = chunks.column(number)
+            field_id = ids.get(chunk.path_in_schema)
+            if field_id is not None:
+                _add(found.setdefault(field_id, _Bounds()), chunk, kinds.get(field_id))
+    return Described(footed=footed, fields=found)
+
+
+def _add(known: _Bounds, chunk: Any, kind: IcebergType | None) -> None:
+    known.size_bytes += chunk.total_compressed_size
+    known.values += chunk.num_values
+    statistics = chunk.statistics if chunk.is_stats_set else None
+    if statistics is None or not statistics.has_null_count or known.nulls is None:
+        known.nulls = None
+    else:
+        known.nulls += statistics.null_count
+        if statistics.null_count == chunk.num_values:
+            return  # no value, so no bounds are missing
+    if statistics is None or not statistics.has_min_max:
+        known.is_usable = False
+        return
+    ends = [_value(kind, raw) for raw in (statistics.min_raw, statistics.max_raw)]
+    if None in ends:
+        known.is_usable = False
+        return
+    known.low = ends[0] if known.low is None else min(known.low, ends[0])
+    known.high = ends[1] if known.high is None else max(known.high, ends[1])
+
+
+def _value(kind: IcebergType | None, raw: Any) -> Any:
+    """Return a raw value of a footer so that Python orders it as Iceberg does; None: unusable."""
+    match kind:
+        case DecimalType():
+            return int.from_bytes(raw, "big", signed=True) if isinstance(raw, bytes) else raw
+        case FloatType() | DoubleType():
+            return None if math.isnan(raw) else raw
+        case StringType():
+            try:
+                return raw.decode()
+            except UnicodeDecodeError:  # a bound that was cut inside a character
+                return None
+    return raw
+
+
+def _lower(kind: PrimitiveType, value: Any) -> bytes | None:
+    match kind:
+        case StringType() | BinaryType():
+            value = value[:BOUND_LENGTH]
+        case FloatType() | DoubleType():
+            value = value or -0.0  # Iceberg orders -0.0 before 0.0, writers of Parquet may not
+    return _serialized(kind, value)
+
+
+def _upper(kind: PrimitiveType, value: Any) -> bytes | None:
+    match kind:
+        case StringType():
+            value = truncate_upper_bound_text_string(value, BOUND_LENGTH)
+        case BinaryType():
+            value = truncate_upper_bound_binary_string(value, BOUND_LENGTH)
+        case FloatType() | DoubleType():
+            value = value or 0.0
+    return None if value is None else _serialized(kind, value)
+
+
+def _serialized(kind: PrimitiveType, value: Any) -> bytes | None:
+    if isinstance(kind, DecimalType):
+        return int(value).to_bytes(bytes_required(value), "big", signed=True)
+    try:
+        return to_bytes(kind, value)
+    except UnicodeEncodeError:  # the next character after U+D7FF is none
+        return None
