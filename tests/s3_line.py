@@ -291,11 +291,13 @@ class Place:
         assert process.returncode == -signal.SIGKILL, f"{kill} never came: {said.decode()}"
         self.proxy.disarm()
 
-    def run_and_die(self, where: str, nth: int = 1, *, before: bool = True) -> None:
+    def run_and_die(
+        self, where: str, nth: int = 1, *, before: bool = True, command: str = "run"
+    ) -> None:
         """Run until the `nth` call of `module:function`; the process kills itself around it."""
         self.proxy.forget()
         done = subprocess.run(
-            self.command("-q", "run", code=_DIE.format(where, nth, before)),
+            self.command("-q", command, code=_DIE.format(where, nth, before)),
             capture_output=True,
             timeout=120,
             check=False,

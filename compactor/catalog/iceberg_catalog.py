@@ -4,7 +4,7 @@ In:  `[catalog] iceberg`, properties as pyiceberg takes them. Out: a pyiceberg `
 IO:  whatever the catalog needs (SQL, Glue, REST); metadata goes to its warehouse.
 
 Metadata never goes below the lake or the archive: Athena would read it as rows, an audit would find
-objects that nothing names, and a tool that removes orphans below a table's location would find ours.
+objects that nothing names, and whoever removes orphans below a table's location would find ours.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 DEFAULT_NAME = "compactor"
+FILE_IO = "pyiceberg.io.fsspec.FsspecFileIO"
+"""Its S3 takes credentials and endpoint from where boto3 takes them."""
 _EXAMPLES = """write in [catalog], for Glue:
     iceberg = {type = "glue", warehouse = "s3://acme-iceberg/"}
   for SQL:
@@ -52,15 +54,11 @@ def open_catalog(properties: Mapping[str, str], places: Sequence[str]) -> Catalo
         refuse_inside(given["warehouse"], places, "warehouse of the Iceberg catalog")
     try:
         with translated(f"open the Iceberg catalog {name!r}"):
-            # fsspec's S3 takes credentials and endpoint from where boto3 takes them
             return load_catalog(name, **{"py-io-impl": FILE_IO, **given})
     except (ValueError, NoSuchPropertyException, NotInstalledError, ImportError) as error:
         raise ConfigError(
             f"the Iceberg catalog {name!r} cannot be opened: {error}", hint=_EXAMPLES
         ) from error
-
-
-FILE_IO = "pyiceberg.io.fsspec.FsspecFileIO"
 
 
 def refuse_inside(location: str, places: Sequence[str], what: str) -> None:

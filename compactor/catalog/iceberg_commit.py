@@ -78,7 +78,7 @@ def commit(
     wanted = {each.url for each in files}
     added = describe([each for each in files if each.url not in there], metadata.schema())
     gone = [] if appends else [item for url, item in there.items() if url not in wanted]
-    made = partitioning(one, metadata.schema(), added)
+    made = partitioning(one, metadata.schema(), added) if added else None
     if added:
         _partition_by(transaction, made)
     spec_id = transaction.table_metadata.default_spec_id
@@ -169,15 +169,14 @@ def evolve(transaction: Transaction, schema: Schema) -> None:
 def _partition_by(transaction: Transaction, made: Partitioning | None) -> None:
     """Make the partitioning that of the files to be added; earlier files keep theirs."""
     metadata = transaction.table_metadata
-    there = {each.name: each for each in metadata.spec().fields}
-    column = made and next(one for one in metadata.schema().fields if one.name == made.column)
+    names = {each.field_id: each.name for each in metadata.schema().fields}
+    keeps = False
     with transaction.update_spec() as change:
-        keeps = False
-        for name, each in there.items():
-            if column and each.source_id == column.field_id and each.transform == made.transform:
+        for each in metadata.spec().fields:
+            if made and (made.column, made.transform) == (names[each.source_id], each.transform):
                 keeps = True
             else:
-                change.remove_field(name)
+                change.remove_field(each.name)
         if made is not None and not keeps:
             change.add_field(made.column, made.transform, _free_name(metadata.schema(), made))
 

@@ -51,10 +51,10 @@ from ..store.interface import Store, Wanted
 BOUND_LENGTH = 16
 """Characters, or bytes, of a text's bounds: the default of write.metadata.metrics.default,
 https://iceberg.apache.org/docs/latest/configuration/#write-properties (read 2026-11)."""
-_TRANSFORMS: Mapping[Grain, type[TimeTransform[Any]]] = {
-    "day": DayTransform,
-    "month": MonthTransform,
-    "year": YearTransform,
+_TRANSFORMS: Mapping[Grain, TimeTransform[Any]] = {
+    "day": DayTransform(),
+    "month": MonthTransform(),
+    "year": YearTransform(),
 }
 _DATED = (DateType, TimestampType, TimestamptzType)
 
@@ -135,13 +135,13 @@ def partitioning(
     have stayed text: only where the footers show one value for each file, or no date at all in it,
     is it the same partitioning.
     """
-    make = _TRANSFORMS.get(one.result.grain)
+    transform = _TRANSFORMS.get(one.result.grain)
     column = next(
         (each for each in schema.fields if each.name == one.result.partition_column), None
     )
-    if make is None or column is None or not isinstance(column.field_type, _DATED):
+    if transform is None or column is None or not isinstance(column.field_type, _DATED):
         return None
-    made = Partitioning(column=column.name, transform=make())
+    made = Partitioning(column=column.name, transform=transform)
     return made if all(_keeps(made, column, each) for each in files) else None
 
 
@@ -279,26 +279,25 @@ def _value(kind: IcebergType | None, raw: Any) -> Any:
                 return raw.decode()
             except UnicodeDecodeError:  # a bound that was cut inside a character
                 return None
-    return raw
+        case _:
+            return raw
 
 
 def _lower(kind: PrimitiveType, value: Any) -> bytes | None:
-    match kind:
-        case StringType() | BinaryType():
-            value = value[:BOUND_LENGTH]
-        case FloatType() | DoubleType():
-            value = value or -0.0  # Iceberg orders -0.0 before 0.0, writers of Parquet may not
+    if isinstance(kind, StringType | BinaryType):
+        value = value[:BOUND_LENGTH]
+    elif isinstance(kind, FloatType | DoubleType):
+        value = value or -0.0  # Iceberg orders -0.0 before 0.0, writers of Parquet may not
     return _serialized(kind, value)
 
 
 def _upper(kind: PrimitiveType, value: Any) -> bytes | None:
-    match kind:
-        case StringType():
-            value = truncate_upper_bound_text_string(value, BOUND_LENGTH)
-        case BinaryType():
-            value = truncate_upper_bound_binary_string(value, BOUND_LENGTH)
-        case FloatType() | DoubleType():
-            value = value or 0.0
+    if isinstance(kind, StringType):
+        value = truncate_upper_bound_text_string(value, BOUND_LENGTH)
+    elif isinstance(kind, BinaryType):
+        value = truncate_upper_bound_binary_string(value, BOUND_LENGTH)
+    elif isinstance(kind, FloatType | DoubleType):
+        value = value or 0.0
     return None if value is None else _serialized(kind, value)
 
 

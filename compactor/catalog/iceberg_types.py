@@ -158,6 +158,7 @@ def _type(kind: exp.DataType, whole: str, ids: Iterator[int]) -> IcebergType:
             return iceberg.StructType(
                 *(NestedField(next(ids), name, part, required=False) for name, part in parts)
             )
-        case plain if plain in _PLAIN:
-            return _PLAIN[plain]
-    raise NoSuchType(f"type {whole!r} cannot be declared: Iceberg has no such type")
+        case _ if kind.this in _PLAIN:
+            return _PLAIN[kind.this]
+        case _:
+            raise NoSuchType(f"type {whole!r} cannot be declared: Iceberg has no such type")
