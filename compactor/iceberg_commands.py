@@ -13,7 +13,7 @@ from .flags import Json, config_of_flags, leave, print_result, settings
 def iceberg_command(
     tables: Annotated[
         list[str] | None,
-        typer.Argument(help="database.table; else all.", metavar="[TABLE]..."),
+        typer.Argument(help="database.table; else all.", metavar="TABLE"),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be registered.")

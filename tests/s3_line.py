@@ -291,13 +291,11 @@ class Place:
         assert process.returncode == -signal.SIGKILL, f"{kill} never came: {said.decode()}"
         self.proxy.disarm()
 
-    def run_and_die(
-        self, where: str, nth: int = 1, *, before: bool = True, command: str = "run"
-    ) -> None:
+    def run_and_die(self, where: str, nth: int = 1, *, before: bool = True) -> None:
         """Run until the `nth` call of `module:function`; the process kills itself around it."""
         self.proxy.forget()
         done = subprocess.run(
-            self.command("-q", command, code=_DIE.format(where, nth, before)),
+            self.command("-q", "run", code=DIE.format(where, nth, before)),
             capture_output=True,
             timeout=120,
             check=False,
@@ -345,7 +343,7 @@ class Place:
         return Counter(self.proxy.sent("PUT", rf"{self.lake}/tables/shop/.*\.parquet"))
 
 
-_DIE = """
+DIE = """
 import functools, importlib, itertools, os, signal
 place, nth, before = {!r}, {!r}, {!r}
 module, _, path = place.partition(":")
