@@ -21,7 +21,7 @@ from commands import Command
 from lines import Line, assert_good
 from moto import mock_aws
 from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, LessThan
+from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, IsNull, LessThan
 from pyiceberg.table import Table
 from pyiceberg.types import DecimalType, DoubleType, LongType
 from s3_line import DIE, Place, rows, write_shop
@@ -215,11 +215,12 @@ def test_no_name_loses_a_value(house: House) -> None:
 
 VALUES = (
     *(ID, Column("text", "text"), Column("number", "numeric"), Column("ratio", "double precision")),
-    *(Column("data", "bytea"), Column("born", "date")),
+    *(Column("data", "bytea"), Column("born", "date"), Column("day", "date")),
 )
 
 
 def test_bounds_never_hide_a_value(house: House) -> None:
+    """Each row has a file of its own, so its bounds are the value itself, cut short."""
     rows = {
         "id": [-(2**63), 2**63 - 1, 0, 1, None],
         "text": ["a" * 40, "\ud7ff" * 20, "\U0010ffff" * 20, "", None],
@@ -227,18 +228,19 @@ def test_bounds_never_hide_a_value(house: House) -> None:
         "ratio": [-0.0, float("inf"), 5e-324, -1.5, None],
         "data": [b"\xff" * 20, b"\x00", b"", b"\x80" * 17, None],
         "born": ["0001-01-01", "9999-12-31", "1969-12-31", "1970-01-01", None],
+        "day": [f"2026-09-0{number}" for number in range(1, 6)],
     }
+    house.settings = {"compact": {"date_column": "day", "grain": "day"}}
     house.deliver(T0, VALUES, rows)
-    house.register()
+    assert only(house.register()).snapshots[0].files == 5
     table = house.table()
     read = table.scan().to_arrow()
+    assert isinstance(table.schema().find_field("number").field_type, DecimalType)
     for name in rows:
         for value in read.column(name).to_pylist():
-            if value is not None:
-                assert planned(table, row_filter=EqualTo(name, value)), (name, value)
-    assert isinstance(table.schema().find_field("number").field_type, DecimalType)
-    assert planned(table, row_filter=EqualTo("text", "b" * 40)) != []
-    assert planned(table, row_filter=LessThan("number", Decimal("-" + "9" * 36 + ".26"))) == []
+            wanted = IsNull(name) if value is None else EqualTo(name, value)
+            assert 1 <= len(planned(table, row_filter=wanted)) <= 2, (name, value)
+    assert planned(table, row_filter=EqualTo("text", "b" * 40)) == []
 
 
 def test_a_bound_that_is_not_a_number_is_none() -> None:
@@ -590,7 +592,7 @@ def test_the_command_shows_registers_and_then_has_nothing_to_do(
     ("properties", "told"),
     [
         ("{}", "no Iceberg catalog is configured"),
-        ("{type = 'nonsense'}", "cannot be opened"),
+        ("{type = 'nonsense'}", "cannot open the Iceberg catalog 'compactor'"),
         ("{type = 'sql'}", "URI missing"),
     ],
 )

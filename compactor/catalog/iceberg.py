@@ -313,8 +313,8 @@ def _snapshot(step: _Step, status: Status, **facts: Any) -> IcebergSnapshot:
 def _register(work: _Work, target: _Target, table: Table | None, step: _Step) -> IcebergSnapshot:
     from . import iceberg_commit, iceberg_files
 
-    files = iceberg_files.read(work.store, step.one)
     schema, _ = target.generation.schema(step.one)
+    files = iceberg_files.read(work.store, step.one, schema)
     with translated(f"register snapshot {step.one.label} in {target.name}"):
         if table is not None:
             transaction = table.transaction()

@@ -43,22 +43,16 @@ def open_catalog(properties: Mapping[str, str], places: Sequence[str]) -> Catalo
         raise ConfigError("no Iceberg catalog is configured", hint=_EXAMPLES)
     try:
         from pyiceberg.catalog import load_catalog
-        from pyiceberg.exceptions import NoSuchPropertyException, NotInstalledError
     except ImportError as error:
         raise ConfigError(
             f"pyiceberg is not installed: {error}", hint="pip install 'compactor[iceberg]'"
         ) from error
     given = dict(properties)
     name = given.pop("name", DEFAULT_NAME)
-    if "warehouse" in given:
+    if "/" in given.get("warehouse", ""):  # a REST catalog's may be a mere name
         refuse_inside(given["warehouse"], places, "warehouse of the Iceberg catalog")
-    try:
-        with translated(f"open the Iceberg catalog {name!r}"):
-            return load_catalog(name, **{"py-io-impl": FILE_IO, **given})
-    except (ValueError, NoSuchPropertyException, NotInstalledError, ImportError) as error:
-        raise ConfigError(
-            f"the Iceberg catalog {name!r} cannot be opened: {error}", hint=_EXAMPLES
-        ) from error
+    with translated(f"open the Iceberg catalog {name!r}", wrong=ConfigError, hint=_EXAMPLES):
+        return load_catalog(name, **{"py-io-impl": FILE_IO, **given})
 
 
 def refuse_inside(location: str, places: Sequence[str], what: str) -> None:
@@ -84,8 +78,13 @@ def load(catalog: Catalog, identifier: tuple[str, str]) -> Table | None:
 
 
 @contextlib.contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turn what catalog and warehouse raise inside the block into our errors."""
+def translated(
+    doing: str, *, wrong: type[CompactorError] = StoreError, hint: str = ""
+) -> Iterator[None]:
+    """Turn what catalog and warehouse raise inside the block into our errors.
+
+    `wrong`, with `hint`: for what pyiceberg does not accept.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
     from pyiceberg import exceptions as iceberg
 
@@ -98,8 +97,13 @@ def translated(doing: str) -> Iterator[None]:
         raise Changed(
             f"cannot {doing}: somebody else changed the table at the same time: {error}", hint=again
         ) from error
-    except (iceberg.RESTError, iceberg.ValidationException, iceberg.ValidationError) as error:
+    except (iceberg.RESTError, iceberg.NoSuchTableError, iceberg.NoSuchNamespaceError) as error:
         raise StoreError(f"cannot {doing}: {error}", hint=again) from error
+    except (
+        *(ValueError, ImportError, iceberg.ValidationException, iceberg.ValidationError),
+        *(iceberg.NoSuchPropertyException, iceberg.NotInstalledError),
+    ) as error:
+        raise wrong(f"cannot {doing}: {error}", hint=hint) from error
     except (BotoCoreError, ClientError, OSError) as error:
         raise StoreError(
             f"cannot {doing}: {error}",

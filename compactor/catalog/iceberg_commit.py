@@ -1,6 +1,6 @@
 """One export snapshot as one commit to an Iceberg table: schema, partitioning, files, tag.
 
-In:  a transaction, a `LakeSnapshot`, the footers of its objects. Out: `Committed`.
+In:  a transaction, a `LakeSnapshot`, its files. Out: `Committed`.
 IO:  reads manifests of the table's current snapshot; writes manifests and metadata.
 
 All of it is one transaction, so readers see the snapshot whole or not at all, and nothing is left
@@ -25,7 +25,7 @@ from pyiceberg.types import PrimitiveType
 from ..errors import Changed
 from ..lake_tables import LakeSnapshot
 from ..model import utc_text
-from .iceberg_files import Footed, Partitioning, data_file, describe, partitioning
+from .iceberg_files import LakeFile, Partitioning, data_files, partitioning
 from .iceberg_types import widest
 
 SNAPSHOT = "compactor.snapshot"
@@ -60,7 +60,7 @@ def commit(
     transaction: Transaction,
     one: LakeSnapshot,
     schema: Schema,
-    files: Sequence[Footed],
+    files: Sequence[LakeFile],
     *,
     appends: bool,
     is_current: bool,
@@ -76,7 +76,7 @@ def commit(
     metadata = transaction.table_metadata
     there = _current_files(transaction, metadata)
     wanted = {each.url for each in files}
-    added = describe([each for each in files if each.url not in there], metadata.schema())
+    added = [each for each in files if each.url not in there]
     gone = [] if appends else [item for url, item in there.items() if url not in wanted]
     made = partitioning(one, metadata.schema(), added) if added else None
     if added:
@@ -89,8 +89,8 @@ def commit(
     with producer:
         if not appends:
             _take_away(producer, gone)
-        for each in added:
-            producer.append_data_file(data_file(each, metadata.schema(), spec_id, made))
+        for item in data_files(added, metadata.schema(), spec_id, made):
+            producer.append_data_file(item)
     with ManageSnapshots(transaction) as tags:
         tags.create_tag(producer.snapshot_id, one.label)
     transaction.commit_transaction()

@@ -1,7 +1,7 @@
 """Files of the lake as data files of an Iceberg table: counts, sizes, bounds, partition.
 
-In:  what a manifest names of one snapshot, and footers. Out: pyiceberg `DataFile`s. IO: one ranged
-GET an object (`footers.py`). No file is changed, and nothing but footers is read.
+In:  what a manifest names of one snapshot. Out: `LakeFile`s, then pyiceberg `DataFile`s.
+IO:  one ranged GET an object (`footers.py`). Nothing but footers is read, and nothing is changed.
 
 Files hold no field ids: a column belongs to the field of its name, by the table's name mapping.
 Bounds come from the footers' raw values, because Python's own types hold neither the year 12000 nor
@@ -12,7 +12,7 @@ https://iceberg.apache.org/spec/#binary-single-value-serialization (read 2026-11
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,7 @@ from pyiceberg.utils.truncate import (
 from .. import footers
 from ..errors import Changed, ObjectUnreadable
 from ..lake_tables import LakeSnapshot
-from ..model import Grain, StoredObject
+from ..model import Grain
 from ..store.interface import Store, Wanted
 
 BOUND_LENGTH = 16
@@ -57,15 +57,6 @@ _TRANSFORMS: Mapping[Grain, TimeTransform[Any]] = {
     "year": YearTransform(),
 }
 _DATED = (DateType, TimestampType, TimestamptzType)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Footed:
-    """One object and its footer."""
-
-    url: str
-    item: StoredObject
-    footer: pq.FileMetaData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +72,7 @@ class Partitioning:
 
 @dataclass(slots=True, kw_only=True)
 class _Bounds:
-    """What footers say of one field so far; raw values as Python compares them."""
+    """What footers say of one column so far; raw values as Python compares them."""
 
     size_bytes: int = 0
     values: int = 0
@@ -92,16 +83,20 @@ class _Bounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """A file in the words of a schema."""
+class LakeFile:
+    """One object as its footer describes it; smaller than the footer, for there may be many."""
 
-    footed: Footed
-    fields: Mapping[int, _Bounds]
-    """What the footer says of each field, by its id."""
+    url: str
+    size_bytes: int
+    rows: int
+    offsets: tuple[int, ...]
+    """Where row groups begin: a reader may split the file there."""
+    columns: Mapping[str, _Bounds]
+    """By path in the file, `id`, `tags.list.element`."""
 
 
-def read(store: Store, one: LakeSnapshot) -> tuple[Footed, ...]:
-    """Read the footers of a snapshot's objects, many at a time.
+def read(store: Store, one: LakeSnapshot, schema: Schema) -> tuple[LakeFile, ...]:
+    """Read the footers of a snapshot's objects, many at a time, for the columns of a schema.
 
     Raises: ObjectUnreadable; Changed if an object has not the rows that the manifest names;
             StoreError.
@@ -110,7 +105,9 @@ def read(store: Store, one: LakeSnapshot) -> tuple[Footed, ...]:
         Wanted(key=item.key, size_bytes=item.size_bytes, etag="", version_id=item.version_id)
         for item in one.objects
     ]
-    made: list[Footed | None] = [None] * len(wanted)
+    kinds: dict[str, IcebergType | None] = dict.fromkeys(parquet_path_to_id_mapping(schema))
+    kinds |= {each.name: each.field_type for each in schema.fields if each.name in kinds}
+    found: dict[int, LakeFile] = {}
     for index, footer in footers.read(store, wanted):
         item = one.objects[index]
         if isinstance(footer, ObjectUnreadable):
@@ -122,12 +119,18 @@ def read(store: Store, one: LakeSnapshot) -> tuple[Footed, ...]:
                 key=item.key,
                 hint="find out with compactor audit what happened to it",
             )
-        made[index] = Footed(url=f"{store.url}{item.key}", item=item, footer=footer)
-    return tuple(one for one in made if one is not None)
+        found[index] = LakeFile(
+            url=f"{store.url}{item.key}",
+            size_bytes=item.size_bytes,
+            rows=footer.num_rows,
+            offsets=_offsets(footer),
+            columns=_columns(footer, kinds),
+        )
+    return tuple(found[index] for index in sorted(found))
 
 
 def partitioning(
-    one: LakeSnapshot, schema: Schema, files: Sequence[Described]
+    one: LakeSnapshot, schema: Schema, files: Sequence[LakeFile]
 ) -> Partitioning | None:
     """Return the partitioning that the files keep; None if there is none.
 
@@ -145,8 +148,8 @@ def partitioning(
     return made if all(_keeps(made, column, each) for each in files) else None
 
 
-def _keeps(made: Partitioning, column: NestedField, described: Described) -> bool:
-    known = described.fields.get(column.field_id)
+def _keeps(made: Partitioning, column: NestedField, file: LakeFile) -> bool:
+    known = file.columns.get(column.name)
     if known is None or known.nulls is None:
         return False
     if known.nulls == known.values:
@@ -165,53 +168,80 @@ def _cut(made: Partitioning, kind: IcebergType, value: int) -> int | None:
         return None
 
 
-def data_file(
-    described: Described, schema: Schema, spec_id: int, made: Partitioning | None
-) -> DataFile:
-    """Return one file as Iceberg's manifests describe it."""
+def data_files(
+    files: Sequence[LakeFile], schema: Schema, spec_id: int, made: Partitioning | None
+) -> Iterator[DataFile]:
+    """Yield the files as Iceberg's manifests describe them, with the field ids of a schema."""
+    ids = parquet_path_to_id_mapping(schema)
     kinds = {each.field_id: each.field_type for each in schema.fields}
-    footed, fields = described.footed, described.fields
-    low: dict[int, bytes] = {}
-    high: dict[int, bytes] = {}
-    for field_id, known in fields.items():
-        kind = kinds.get(field_id)
+    for file in files:
+        fields = {ids[path]: known for path, known in file.columns.items() if path in ids}
+        yield DataFile.from_args(
+            content=DataFileContent.DATA,
+            file_path=file.url,
+            file_format=FileFormat.PARQUET,
+            partition=_record(file, schema, made),
+            record_count=file.rows,
+            file_size_in_bytes=file.size_bytes,
+            column_sizes={number: known.size_bytes for number, known in fields.items()},
+            value_counts={number: known.values for number, known in fields.items()},
+            null_value_counts={
+                number: known.nulls for number, known in fields.items() if known.nulls is not None
+            },
+            nan_value_counts={},
+            lower_bounds=_bounds(fields, kinds, lambda kind, known: _lower(kind, known.low)),
+            upper_bounds=_bounds(fields, kinds, lambda kind, known: _upper(kind, known.high)),
+            split_offsets=list(file.offsets),
+            sort_order_id=None,
+            spec_id=spec_id,
+            equality_ids=None,
+            key_metadata=None,
+        )
+
+
+def _bounds(
+    fields: Mapping[int, _Bounds],
+    kinds: Mapping[int, IcebergType],
+    make: Callable[[PrimitiveType, _Bounds], bytes | None],
+) -> dict[int, bytes]:
+    """Return the bounds of columns outside of lists, maps and structs."""
+    found = {}
+    for number, known in fields.items():
+        kind = kinds.get(number)
         if isinstance(kind, PrimitiveType) and known.is_usable and known.low is not None:
-            for bounds, value in ((low, _lower(kind, known.low)), (high, _upper(kind, known.high))):
-                if value is not None:
-                    bounds[field_id] = value
-    return DataFile.from_args(
-        content=DataFileContent.DATA,
-        file_path=footed.url,
-        file_format=FileFormat.PARQUET,
-        partition=_record(described, schema, made),
-        record_count=footed.footer.num_rows,
-        file_size_in_bytes=footed.item.size_bytes,
-        column_sizes={number: known.size_bytes for number, known in fields.items()},
-        value_counts={number: known.values for number, known in fields.items()},
-        null_value_counts={
-            number: known.nulls for number, known in fields.items() if known.nulls is not None
-        },
-        nan_value_counts={},
-        lower_bounds=low,
-        upper_bounds=high,
-        split_offsets=_offsets(footed.footer),
-        sort_order_id=None,
-        spec_id=spec_id,
-        equality_ids=None,
-        key_metadata=None,
-    )
+            bound = make(kind, known)
+            if bound is not None:
+                found[number] = bound
+    return found
 
 
-def _record(described: Described, schema: Schema, made: Partitioning | None) -> Record:
+def _record(file: LakeFile, schema: Schema, made: Partitioning | None) -> Record:
     if made is None:
         return Record()
     column = next(one for one in schema.fields if one.name == made.column)
-    known = described.fields[column.field_id]
-    return Record(None if known.low is None else _cut(made, column.field_type, known.low))
+    low = file.columns[made.column].low
+    return Record(None if low is None else _cut(made, column.field_type, low))
 
 
-def _offsets(footer: pq.FileMetaData) -> list[int]:
-    """Return where row groups begin: a reader may split the file there."""
+# --- footers --------------------------------------------------------------------------------------
+
+
+def _columns(
+    footer: pq.FileMetaData, kinds: Mapping[str, IcebergType | None]
+) -> dict[str, _Bounds]:
+    """Return what a footer says of each column; those that the schema lacks are passed over."""
+    found: dict[str, _Bounds] = {}
+    for group in range(footer.num_row_groups):
+        chunks = footer.row_group(group)
+        for number in range(chunks.num_columns):
+            chunk = chunks.column(number)
+            path = chunk.path_in_schema
+            if path in kinds:
+                _add(found.setdefault(path, _Bounds()), chunk, kinds[path])
+    return found
+
+
+def _offsets(footer: pq.FileMetaData) -> tuple[int, ...]:
     found = []
     for group in range(footer.num_row_groups):
         first = footer.row_group(group).column(0)
@@ -219,31 +249,7 @@ def _offsets(footer: pq.FileMetaData) -> list[int]:
         if first.has_dictionary_page and first.dictionary_page_offset:
             starts.append(first.dictionary_page_offset)
         found.append(min(starts))
-    return sorted(found)
-
-
-# --- footers --------------------------------------------------------------------------------------
-
-
-def describe(files: Sequence[Footed], schema: Schema) -> tuple[Described, ...]:
-    """Return what footers say of each field; columns that the schema lacks are passed over."""
-    ids = parquet_path_to_id_mapping(schema)
-    kinds = {each.field_id: each.field_type for each in schema.fields}
-    return tuple(_describe(each, ids, kinds) for each in files)
-
-
-def _describe(
-    footed: Footed, ids: Mapping[str, int], kinds: Mapping[int, IcebergType]
-) -> Described:
-    found: dict[int, _Bounds] = {}
-    for group in range(footed.footer.num_row_groups):
-        chunks = footed.footer.row_group(group)
-        for number in range(chunks.num_columns):
-            chunk = chunks.column(number)
-            field_id = ids.get(chunk.path_in_schema)
-            if field_id is not None:
-                _add(found.setdefault(field_id, _Bounds()), chunk, kinds.get(field_id))
-    return Described(footed=footed, fields=found)
+    return tuple(sorted(found))
 
 
 def _add(known: _Bounds, chunk: Any, kind: IcebergType | None) -> None:
