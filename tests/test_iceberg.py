@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import make_exports as make
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from commands import Command
 from lines import Line, assert_good
@@ -26,6 +27,7 @@ from pyiceberg.table import Table
 from pyiceberg.types import DecimalType, DoubleType, LongType
 from s3_line import DIE, Place, rows, write_shop
 
+from compactor import pipeline
 from compactor.catalog import iceberg, iceberg_catalog, iceberg_files
 from compactor.catalog.iceberg import IcebergTable, Options, Registered
 from compactor.errors import ConfigError
@@ -243,6 +245,29 @@ def test_bounds_never_hide_a_value(house: House) -> None:
     assert planned(table, row_filter=EqualTo("text", "b" * 40)) == []
 
 
+def test_lists_maps_and_structs_are_read_by_their_names(house: House) -> None:
+    nested = {
+        "id": [1, 2],
+        "part": [{"a": 1, "B": "x"}, None],
+        "tags": [["q", None], []],
+        "prices": pa.array([[("k", 1.5)], []], pa.map_(pa.string(), pa.float64())),
+    }
+    tables = {"nested": pa.table(nested), "twins": pa.table({"a": [{"b": 1}], "a.b": [2]})}
+    for name, content in tables.items():
+        (house.line.source / name).mkdir()
+        pq.write_table(content, house.line.source / name / "rows.parquet")
+    files = [str(house.line.source / name) for name in tables]
+    house.settings = {"source": {"urls": [str(house.line.source)], "files": files}}
+    pipeline.run(house.line.config(**house.settings), clock=lambda: datetime.now(UTC) + DAY)
+    found = house.register()
+    states = {one.table: one for one in found.tables}
+    assert states["nested"].status == "registered"
+    read = house.table("nested_iceberg", "files").scan().to_arrow()
+    assert read.to_pylist() == tables["nested"].to_pylist()
+    assert (found.exit_code, states["twins"].status) == (3, "failed")
+    assert "cannot tell the columns apart" in (states["twins"].error or "")
+
+
 def test_a_bound_that_is_not_a_number_is_none() -> None:
     nothing = iceberg_files._value(DoubleType(), float("nan"))
     assert nothing is None
@@ -404,6 +429,13 @@ def test_a_type_that_cannot_widen_begins_a_table_of_its_own(house: House) -> Non
     assert ids(house.table()) == [1]
     table = house.table("public_orders_iceberg_2")
     assert [ids(table, T0 + DAY), ids(table)] == [[2], [3]]
+
+    # a later run names the first snapshot again, as one does that adds an archive
+    runs = house.line.lake / "_compactor" / "runs"
+    first_run = min(path.name for path in runs.iterdir())
+    told = (runs / first_run / "manifest.json").read_text()
+    (runs / "later").mkdir()
+    (runs / "later" / "manifest.json").write_text(told.replace(first_run, "later"))
     assert house.register().status == "nothing_to_do"
 
 

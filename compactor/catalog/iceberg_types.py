@@ -20,6 +20,7 @@ from pyiceberg.types import IcebergType, NestedField
 from sqlglot import exp
 from sqlglot.expressions import DType as T
 
+from ..errors import SourceError
 from ..lake_tables import LakeSnapshot
 from .types import NoSuchType, parse
 
@@ -57,6 +58,8 @@ class Generation:
         """Return the columns of one snapshot, all of them optional, and warnings.
 
         Columns whose type nobody knows yet are not there: no snapshot of this generation has a row.
+
+        Raises: SourceError for names that Iceberg cannot tell apart.
         """
         ids = itertools.count(1)
         fields, warnings = [], []
@@ -72,7 +75,10 @@ class Generation:
             fields.append(
                 NestedField(field_id=next(ids), name=column.name, field_type=made, required=False)
             )
-        return Schema(*fields), tuple(warnings)
+        try:
+            return Schema(*fields), tuple(warnings)
+        except ValueError as error:  # `a.b` beside a field b of a struct a
+            raise SourceError(f"Iceberg cannot tell the columns apart: {error}") from error
 
 
 def generations(snapshots: Sequence[LakeSnapshot]) -> tuple[Generation, ...]:
