@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import subprocess
 import sys
@@ -22,7 +23,15 @@ from commands import Command
 from lines import Line, assert_good
 from moto import mock_aws
 from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, IsNull, LessThan
+from pyiceberg.expressions import (
+    And,
+    BooleanExpression,
+    EqualTo,
+    GreaterThanOrEqual,
+    IsNaN,
+    IsNull,
+    LessThan,
+)
 from pyiceberg.table import Table
 from pyiceberg.types import DecimalType, DoubleType, LongType
 from s3_line import DIE, Place, rows, write_shop
@@ -221,13 +230,21 @@ VALUES = (
 )
 
 
+def equal_to(name: str, value: Any) -> BooleanExpression:
+    if value is None:
+        return IsNull(name)
+    if isinstance(value, float) and math.isnan(value):
+        return IsNaN(name)
+    return EqualTo(name, value)
+
+
 def test_bounds_never_hide_a_value(house: House) -> None:
     """Each row has a file of its own, so its bounds are the value itself, cut short."""
     rows = {
         "id": [-(2**63), 2**63 - 1, 0, 1, None],
         "text": ["a" * 40, "\ud7ff" * 20, "\U0010ffff" * 20, "", None],
         "number": ["-" + "9" * 36 + ".25", "9" * 36 + ".25", "0.5", "-1.28", None],
-        "ratio": [-0.0, float("inf"), 5e-324, -1.5, None],
+        "ratio": [-0.0, float("inf"), float("nan"), -1.5, None],
         "data": [b"\xff" * 20, b"\x00", b"", b"\x80" * 17, None],
         "born": ["0001-01-01", "9999-12-31", "1969-12-31", "1970-01-01", None],
         "day": [f"2026-09-0{number}" for number in range(1, 6)],
@@ -240,8 +257,10 @@ def test_bounds_never_hide_a_value(house: House) -> None:
     assert isinstance(table.schema().find_field("number").field_type, DecimalType)
     for name in rows:
         for value in read.column(name).to_pylist():
-            wanted = IsNull(name) if value is None else EqualTo(name, value)
-            assert 1 <= len(planned(table, row_filter=wanted)) <= 2, (name, value)
+            found = planned(table, row_filter=equal_to(name, value))
+            is_nan = isinstance(value, float) and math.isnan(value)
+            assert found, (name, value)
+            assert len(found) <= 2 or is_nan  # footers do not count what is no number
     assert planned(table, row_filter=EqualTo("text", "b" * 40)) == []
 
 
@@ -266,11 +285,6 @@ def test_lists_maps_and_structs_are_read_by_their_names(house: House) -> None:
     assert read.to_pylist() == tables["nested"].to_pylist()
     assert (found.exit_code, states["twins"].status) == (3, "failed")
     assert "cannot tell the columns apart" in (states["twins"].error or "")
-
-
-def test_a_bound_that_is_not_a_number_is_none() -> None:
-    nothing = iceberg_files._value(DoubleType(), float("nan"))
-    assert nothing is None
 
 
 DATED = (ID, Column("created_at", "timestamp with time zone"))
@@ -424,8 +438,8 @@ def test_a_type_that_cannot_widen_begins_a_table_of_its_own(house: House) -> Non
         "shop.public_orders_iceberg",
         "shop.public_orders_iceberg_2",
     )
-    assert "later snapshots are in shop.public_orders_iceberg_2" in first.warnings[0]
-    assert "later snapshots are in" in iceberg_text(found)
+    assert "the latest snapshot is in shop.public_orders_iceberg_2" in first.warnings[0]
+    assert "the latest snapshot is in" in iceberg_text(found)
     assert ids(house.table()) == [1]
     table = house.table("public_orders_iceberg_2")
     assert [ids(table, T0 + DAY), ids(table)] == [[2], [3]]

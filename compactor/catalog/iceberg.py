@@ -60,6 +60,8 @@ class IcebergSnapshot(Model):
     partitioned_by: str = ""
     """Such as `day(created_at)`; empty where the files keep no such partitioning."""
     error: str | None = None
+    exit_code: int = 0
+    """That of the error."""
 
 
 class IcebergTable(Model):
@@ -75,6 +77,9 @@ class IcebergTable(Model):
     """Registered by this run, or to be."""
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    """Of the whole table; those of single snapshots are with them."""
+    exit_code: int = 0
+    """The highest one of its errors."""
 
 
 class Registered(Model):
@@ -105,8 +110,6 @@ class _Work:
     """URLs of lake and archive."""
     dry_run: bool
     show: Progress
-    codes: list[int]
-    """Exit codes of what failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +119,8 @@ class _Target:
     source: LakeTable
     identifier: tuple[str, str]
     generation: Generation
-    goes_on_in: str
-    """The table of the next generation; empty if this is the last."""
+    latest_in: str
+    """The table that holds the latest snapshot: this one, or that of another generation."""
 
     @property
     def name(self) -> str:
@@ -153,15 +156,15 @@ def register(config: Config, options: Options, *, show: Progress | None = None) 
         places=tuple(places),
         dry_run=options.dry_run,
         show=show or Quiet(),
-        codes=[],
     )
     called = named(found, config.catalog.database_prefix)
     targets = _targets(wanted.choose(options.tables), called)
     tables = tuple(_guarded(work, target) for target in targets)
+    code = max((table.exit_code for table in tables), default=0)
     does_something = any(table.snapshots for table in tables)
     return Registered(
-        status="failed" if work.codes else "done" if does_something else "nothing_to_do",
-        exit_code=max(work.codes, default=0),
+        status="failed" if code else "done" if does_something else "nothing_to_do",
+        exit_code=code,
         catalog=catalog.name,
         place=place,
         url=store.url,
@@ -179,13 +182,14 @@ def _targets(
         database, name = called[table.database, table.table]
         members = generations(table.snapshots)
         names = [f"{name}_iceberg", *(f"{name}_iceberg_{no}" for no in range(2, len(members) + 1))]
-        for number, generation in enumerate(members):
-            is_last = number + 1 == len(members)
+        pairs = list(zip(names, members, strict=True))
+        latest = next(own for own, one in pairs if table.latest in one.snapshots)
+        for own, generation in pairs:
             yield _Target(
                 source=table,
-                identifier=(database, names[number]),
+                identifier=(database, own),
                 generation=generation,
-                goes_on_in="" if is_last else f"{database}.{names[number + 1]}",
+                latest_in=f"{database}.{latest}",
             )
 
 
@@ -196,8 +200,7 @@ def _guarded(work: _Work, target: _Target) -> IcebergTable:
     try:
         return _one_table(work, target)
     except CompactorError as error:  # the other tables go on
-        work.codes.append(error.exit_code)
-        return _told(target, "failed", error=str(error))
+        return _told(target, "failed", error=str(error), exit_code=error.exit_code)
 
 
 def _told(target: _Target, status: Status, **facts: Any) -> IcebergTable:
@@ -228,13 +231,12 @@ def _one_table(work: _Work, target: _Target) -> IcebergTable:
         try:
             made.append(_register(work, target, table, step))
         except CompactorError as error:  # a later snapshot may be whole all the same
-            work.codes.append(error.exit_code)
-            made.append(_snapshot(step, "failed", error=str(error)))
+            code = error.exit_code
+            made.append(_snapshot(step, "failed", error=str(error), exit_code=code))
         table = load(work.catalog, target.identifier)
-    states = {one.status for one in made}
-    return _told(
-        target, "failed" if "failed" in states else made[0].status, snapshots=made, **facts
-    )
+    code = max(one.exit_code for one in made)
+    status: Status = "failed" if code else made[0].status
+    return _told(target, status, snapshots=made, exit_code=code, **facts)
 
 
 def _refuse_foreign(work: _Work, target: _Target, table: Table) -> None:
@@ -294,8 +296,8 @@ def _warnings(target: _Target, steps: Sequence[_Step]) -> tuple[str, ...]:
     ]
     for one in target.generation.snapshots:
         told += target.generation.schema(one)[1]
-    if target.goes_on_in:
-        told.append(f"types of columns have changed: later snapshots are in {target.goes_on_in}")
+    if target.name != target.latest_in:
+        told.append(f"types of columns have changed: the latest snapshot is in {target.latest_in}")
     return tuple(dict.fromkeys(told))
 
 
