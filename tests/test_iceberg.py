@@ -39,10 +39,13 @@ from s3_line import DIE, Place, rows, write_shop
 from compactor import pipeline
 from compactor.catalog import iceberg, iceberg_catalog, iceberg_files
 from compactor.catalog.iceberg import IcebergTable, Options, Registered
+from compactor.catalog.iceberg_types import generations
 from compactor.errors import ConfigError
+from compactor.lake_tables import read_tables
 from compactor.report.iceberg import iceberg_text
 from compactor.sample_exports import Column, Layout, RdsExport
 from compactor.sample_exports.dms import DmsTarget
+from compactor.store import open_store
 
 T0 = datetime(2026, 10, 6, 3, 47, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -443,6 +446,14 @@ def test_a_type_that_cannot_widen_begins_a_table_of_its_own(house: House) -> Non
     assert ids(house.table()) == [1]
     table = house.table("public_orders_iceberg_2")
     assert [ids(table, T0 + DAY), ids(table)] == [[2], [3]]
+
+    # an archive that has got the later ones only gives them the same table
+    (lake_table,) = read_tables(open_store(str(house.line.lake))).tables
+    parts = generations(lake_table.snapshots, lake_table.snapshots[1:])
+    assert [[one.label for one in part.snapshots] for part in parts] == [
+        [],
+        ["20261007T034712Z", "20261008T034712Z"],
+    ]
 
     # a later run names the first snapshot again, as one does that adds an archive
     runs = house.line.lake / "_compactor" / "runs"

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..config import Config
 from ..errors import Changed, CompactorError, ConfigError
-from ..lake_tables import LakeSnapshot, LakeTable, read_tables
+from ..lake_tables import LakeSnapshot, LakeTable, LakeTables, read_tables
 from ..model import Model
 from ..progress import Progress, Quiet
 from ..store import open_store
@@ -158,7 +158,7 @@ def register(config: Config, options: Options, *, show: Progress | None = None) 
         show=show or Quiet(),
     )
     called = named(found, config.catalog.database_prefix)
-    targets = _targets(wanted.choose(options.tables), called)
+    targets = _targets(found, wanted.choose(options.tables), called)
     tables = tuple(_guarded(work, target) for target in targets)
     code = max((table.exit_code for table in tables), default=0)
     does_something = any(table.snapshots for table in tables)
@@ -174,23 +174,27 @@ def register(config: Config, options: Options, *, show: Progress | None = None) 
 
 
 def _targets(
-    chosen: Sequence[LakeTable], called: Mapping[tuple[str, str], tuple[str, str]]
+    found: LakeTables,
+    chosen: Sequence[LakeTable],
+    called: Mapping[tuple[str, str], tuple[str, str]],
 ) -> Iterator[_Target]:
     from .iceberg_types import generations
 
+    whole = {one.name: one.snapshots for one in found.tables}
     for table in chosen:
         database, name = called[table.database, table.table]
-        members = generations(table.snapshots)
+        members = generations(whole[table.name], table.snapshots)
         names = [f"{name}_iceberg", *(f"{name}_iceberg_{no}" for no in range(2, len(members) + 1))]
         pairs = list(zip(names, members, strict=True))
         latest = next(own for own, one in pairs if table.latest in one.snapshots)
         for own, generation in pairs:
-            yield _Target(
-                source=table,
-                identifier=(database, own),
-                generation=generation,
-                latest_in=f"{database}.{latest}",
-            )
+            if generation.snapshots:
+                yield _Target(
+                    source=table,
+                    identifier=(database, own),
+                    generation=generation,
+                    latest_in=f"{database}.{latest}",
+                )
 
 
 # --- one table ------------------------------------------------------------------------------------

@@ -109,13 +109,13 @@ def translated(
             f"cannot {doing}: {error}",
             hint="check endpoint, network and permissions of catalog and warehouse, then run again",
         ) from error
-    except sql_error() as error:
+    except _sql_error() as error:
         raise StoreError(
             f"cannot {doing}: {error}", hint="check the uri of the SQL catalog, then run again"
         ) from error
 
 
-def sql_error() -> type[Exception]:
+def _sql_error() -> type[Exception]:
     """Return the root of SQLAlchemy's errors; it is there only where SQL catalogs are used."""
     try:
         from sqlalchemy.exc import SQLAlchemyError

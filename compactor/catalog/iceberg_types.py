@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pyiceberg import types as iceberg
 from pyiceberg.schema import Schema
@@ -81,29 +82,37 @@ class Generation:
             raise SourceError(f"Iceberg cannot tell the columns apart: {error}") from error
 
 
-def generations(snapshots: Sequence[LakeSnapshot]) -> tuple[Generation, ...]:
-    """Divide snapshots into those that one Iceberg table can hold, in the order of runs.
+def generations(
+    snapshots: Sequence[LakeSnapshot], shown: Sequence[LakeSnapshot]
+) -> tuple[Generation, ...]:
+    """Divide the snapshots of a table into those that one Iceberg table can hold.
 
-    A snapshot joins the latest generation or begins the next, as in `layout.generations`.
+    A snapshot joins the latest generation or begins the next, in the order of runs, as in
+    `layout.generations`. Only those of `shown` are in the result (of an archive, say, that has not
+    got all yet), so a generation may be without any; numbers follow from all snapshots.
     """
-    made: list[list[LakeSnapshot]] = []
+    made: list[set[datetime]] = []
     known: list[dict[str, str]] = []
     widest_now: dict[str, IcebergType] = {}
     for one in sorted(snapshots, key=lambda each: (each.first_run, each.moment)):
         own = _types(one)
         joined = {name: widest(widest_now.get(name, kind), kind) for name, kind in own.items()}
         if not made or None in joined.values():
-            made.append([])
+            made.append(set())
             known.append({})
             widest_now, joined = {}, dict(own)
-        made[-1].append(one)
+        made[-1].add(one.moment)
         widest_now |= {name: kind for name, kind in joined.items() if kind is not None}
         for column in one.result.columns:
             if column.type:
                 known[-1].setdefault(column.name, column.type)
+    of_moment = {one.moment: one for one in shown}
     return tuple(
-        Generation(snapshots=tuple(sorted(members, key=lambda each: each.moment)), types=types)
-        for members, types in zip(made, known, strict=True)
+        Generation(
+            snapshots=tuple(of_moment[one] for one in sorted(moments & of_moment.keys())),
+            types=types,
+        )
+        for moments, types in zip(made, known, strict=True)
     )
 
 
