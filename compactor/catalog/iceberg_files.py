@@ -101,15 +101,16 @@ def read(store: Store, one: LakeSnapshot, schema: Schema) -> tuple[LakeFile, ...
     Raises: ObjectUnreadable; Changed if an object has not the rows that the manifest names;
             StoreError.
     """
+    objects = one.objects
     wanted = [
         Wanted(key=item.key, size_bytes=item.size_bytes, etag="", version_id=item.version_id)
-        for item in one.objects
+        for item in objects
     ]
     kinds: dict[str, IcebergType | None] = dict.fromkeys(parquet_path_to_id_mapping(schema))
     kinds |= {each.name: each.field_type for each in schema.fields if each.name in kinds}
     found: dict[int, LakeFile] = {}
     for index, footer in footers.read(store, wanted):
-        item = one.objects[index]
+        item = objects[index]
         if isinstance(footer, ObjectUnreadable):
             raise footer
         if item.rows is not None and footer.num_rows != item.rows:
