@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -342,6 +344,45 @@ def test_days_of_another_time_zone_are_no_iceberg_days(house: House) -> None:
     )
     assert len(planned(table, row_filter=one_day)) == 2
     assert table.scan(row_filter=one_day).to_arrow().num_rows == 8
+
+
+def test_partitions_may_differ_from_snapshot_to_snapshot(house: House) -> None:
+    grains = ("day", "none", "month", "day")
+    for number, grain in enumerate(grains):
+        house.settings = {"compact": {"date_column": "created_at", "grain": grain}}
+        house.deliver(T0 + number * DAY, DATED, dated(4 + number))
+        shutil.rmtree(house.line.source)  # else a run would do it again with the next grain
+    found = only(house.register())
+    assert [one.partitioned_by for one in found.snapshots] == [
+        *("day(created_at)", "", "month(created_at)", "day(created_at)")
+    ]
+    table = house.table()
+    for number in range(4):
+        assert ids(table, T0 + number * DAY) == list(range(4 + number))
+    assert len(planned(table, row_filter="created_at > '2026-09-03T00:00:00+00:00'")) == 2
+
+
+def test_files_that_two_snapshots_name_stay_as_they_are(house: House) -> None:
+    house.settings = {"compact": {"date_column": "created_at", "grain": "day"}}
+    house.deliver(T0, DATED, dated(4))
+    house.register()
+    house.deliver(T0 + DAY, DATED, dated(6))
+    runs = sorted((house.line.lake / "_compactor" / "runs").iterdir())
+    first, second = (json.loads((run / "manifest.json").read_text()) for run in runs)
+    shared = {part["value"]: part["objects"] for part in first["tables"][0]["partitions"]}
+    for part in second["tables"][0]["partitions"][:2]:  # as if nothing had changed in these days
+        part["objects"] = shared[part["value"]]
+    (runs[1] / "manifest.json").write_text(json.dumps(second))
+    (snapshot,) = only(house.register()).snapshots
+    assert (snapshot.files, snapshot.added_files, snapshot.removed_files) == (6, 4, 2)
+    table = house.table()
+    assert (ids(table, T0), ids(table)) == (list(range(4)), list(range(6)))
+    house.deliver(T0 + 2 * DAY, DATED, dated(3))
+    assert only(house.register()).snapshots[0].removed_files == 6
+    assert [ids(house.table(), T0 + number * DAY) for number in (1, 2)] == [
+        list(range(6)),
+        list(range(3)),
+    ]
 
 
 def test_duckdb_reads_the_planned_files_and_finds_the_same(house: House) -> None:

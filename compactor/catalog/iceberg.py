@@ -141,15 +141,16 @@ def register(config: Config, options: Options, *, show: Progress | None = None) 
     Raises: ConfigError; StoreError if lake or catalog cannot be opened.
     """
     place = options.place or config.catalog.place
-    places = [config.lake.url, *([config.archive.url] if config.archive else [])]
+    archive = config.archive.url if config.archive else None
+    if place == "archive" and archive is None:
+        raise ConfigError("no archive is configured", hint="write [archive], or --place lake")
+    places = [config.lake.url, *([archive] if archive else [])]
     catalog = open_catalog(config.catalog.iceberg, places)
     store = open_store(config.lake.url, concurrency=config.limits.concurrency)
     found = wanted = read_tables(store)
-    if place == "archive":
-        if config.archive is None:
-            raise ConfigError("no archive is configured", hint="write [archive], or --place lake")
-        store = open_store(config.archive.url, concurrency=config.limits.concurrency)
-        wanted = only_archived(found, config.archive.url)
+    if place == "archive" and archive is not None:
+        store = open_store(archive, concurrency=config.limits.concurrency)
+        wanted = only_archived(found, archive)
     work = _Work(
         catalog=catalog,
         store=store,
@@ -338,6 +339,7 @@ def _register(work: _Work, target: _Target, table: Table | None, step: _Step) ->
             step.one,
             schema,
             files,
+            there=iceberg_commit.current_files(table),
             appends=target.source.holds_changes,
             is_current=step.is_current,
         )

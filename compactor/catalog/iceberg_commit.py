@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.manifest import DataFile
 from pyiceberg.schema import Schema
-from pyiceberg.table import Transaction
-from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table import Table, Transaction
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update.snapshot import ManageSnapshots
 from pyiceberg.types import PrimitiveType
@@ -62,23 +62,24 @@ def commit(
     schema: Schema,
     files: Sequence[LakeFile],
     *,
+    there: Mapping[str, DataFile],
     appends: bool,
     is_current: bool,
 ) -> Committed:
     """Register one snapshot, and commit.
 
-    `appends`: its files are added to those that are there, and replace them otherwise. Files that
-    are there already stay as they are. `is_current`: main goes on to it; else it has its tag only.
+    `there`: the table's current files, by URL; those that the snapshot names, too, stay as they
+    are. `appends`: the others stay as well; else they are taken away. `is_current`: main goes on to
+    the snapshot; else it has its tag only.
 
     Raises: Changed if a column is not as earlier snapshots made it; what pyiceberg raises.
     """
     evolve(transaction, schema)
-    metadata = transaction.table_metadata
-    there = _current_files(transaction, metadata)
+    schema = transaction.table_metadata.schema()
     wanted = {each.url for each in files}
     added = [each for each in files if each.url not in there]
     gone = [] if appends else [item for url, item in there.items() if url not in wanted]
-    made = partitioning(one, metadata.schema(), added) if added else None
+    made = partitioning(one, schema, added) if added else None
     if added:
         _partition_by(transaction, made)
     spec_id = transaction.table_metadata.default_spec_id
@@ -89,7 +90,7 @@ def commit(
     with producer:
         if not appends:
             _take_away(producer, gone)
-        for item in data_files(added, metadata.schema(), spec_id, made):
+        for item in data_files(added, schema, spec_id, made):
             producer.append_data_file(item)
     with ManageSnapshots(transaction) as tags:
         tags.create_tag(producer.snapshot_id, one.label)
@@ -113,8 +114,6 @@ def _properties(one: LakeSnapshot) -> dict[str, str]:
 
 
 def _take_away(producer: Any, gone: Sequence[DataFile]) -> None:
-    from pyiceberg.expressions import AlwaysTrue
-
     # every manifest may hold one of them; without a predicate, pyiceberg looks into none that has
     # no partitions, and then misses the files
     producer.delete_by_predicate(AlwaysTrue())
@@ -122,15 +121,15 @@ def _take_away(producer: Any, gone: Sequence[DataFile]) -> None:
         producer.delete_data_file(item)
 
 
-def _current_files(transaction: Transaction, metadata: TableMetadata) -> Mapping[str, DataFile]:
-    current = metadata.current_snapshot()
-    if current is None:
+def current_files(table: Table | None) -> dict[str, DataFile]:
+    """Return the data files of a table's current snapshot, by URL."""
+    current = table.current_snapshot() if table is not None else None
+    if table is None or current is None:
         return {}
-    io = transaction._table.io
     return {
         entry.data_file.file_path: entry.data_file
-        for manifest in current.manifests(io)
-        for entry in manifest.fetch_manifest_entry(io, discard_deleted=True)
+        for manifest in current.manifests(table.io)
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
     }
 
 
