@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import __version__, batch_commands, progress, retention_commands
+from . import __version__, audit_tables_commands, batch_commands, progress, retention_commands
 from .errors import CompactorError, ConfigError
 from .flags import Json, config_of_flags, leave, print_result, settings, write_file
 from .iceberg_commands import iceberg_command
@@ -332,6 +332,7 @@ def _load_report() -> Callable[[RunResult], str]:
 
 app.command("report")(report_command)
 app.command("iceberg")(iceberg_command)
+app.command("queries")(audit_tables_commands.queries_command)
 
 
 @app.command("init")
@@ -359,9 +360,7 @@ app.add_typer(key_app, name="key")
 
 
 @key_app.command("new")
-def key_new_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
-) -> None:
+def key_new_command(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
     """Make an ed25519 key pair: FILE (private, mode 0600) and FILE.pub; print its entry as trusted.
 
     Example: compactor key new compactor.key

@@ -21,6 +21,7 @@ from . import pipeline, progress, report
 from .config import Config, parse_config
 from .errors import CompactorError
 from .evidence.keys import new_key
+from .measured_benefit import measure
 from .model import RunResult, to_json
 from .sample_exports import (
     CartsSize,
@@ -59,6 +60,8 @@ grain = "month"
 grain = "month"
 """
 
+_MEASURED = ("shop", "public.orders")
+
 
 def demo(folder: Path) -> int:
     """Run the demo; return the exit code of its run."""
@@ -87,7 +90,9 @@ def demo(folder: Path) -> int:
         _say("6. compactor run, once more")
         again = pipeline.run(config, load_report=lambda: report.html).result
         print(_indent(f"status: {again.status}"))
-        _say("7. try to delete a locked version")
+        _say("7. query one day, of the export and of the lake")
+        print(_indent(_one_day(result)))
+        _say("8. try to delete a locked version")
         print(_indent(_try_to_delete(result)))
     print()
     _say(f"done in {time.monotonic() - begun:.0f} s; the server has been stopped")
@@ -165,6 +170,15 @@ def _deliver() -> tuple[int, int]:
 
         with ThreadPoolExecutor(32) as pool:
             return len(files), sum(pool.map(upload, files))
+
+
+def _one_day(result: RunResult) -> str:
+    """Measure what a query for one day of the orders reads, before and after."""
+    (orders,) = (table for table in result.tables if (table.database, table.table) == _MEASURED)
+    found = measure(orders, open_store(orders.source_url), open_store(result.lake))
+    if found is None:
+        raise CompactorError(f"{'.'.join(_MEASURED)} of the demo has no days")
+    return report.measured_text(found)
 
 
 def _try_to_delete(result: RunResult) -> str:

@@ -30,7 +30,7 @@ from ..model import Model
 from ..progress import Progress, Quiet
 from ..store import open_store
 from .iceberg_catalog import load, open_catalog, refuse_inside, translated
-from .layout import named, only_archived
+from .layout import catalog_names, only_archived
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -158,7 +158,7 @@ def register(config: Config, options: Options, *, show: Progress | None = None) 
         dry_run=options.dry_run,
         show=show or Quiet(),
     )
-    called = named(found, config.catalog.database_prefix)
+    called = catalog_names(found, config.catalog.database_prefix)
     targets = _targets(found, wanted.choose(options.tables), called)
     tables = tuple(_guarded(work, target) for target in targets)
     code = max((table.exit_code for table in tables), default=0)

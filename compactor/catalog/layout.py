@@ -97,12 +97,14 @@ def layout(
 
     Raises: StoreError if the objects of a partition lie in several folders.
     """
-    called = named(tables, database_prefix)
+    called = catalog_names(tables, database_prefix)
     return tuple(_catalog_table(one, *called[one.database, one.table], url) for one in chosen)
 
 
-def named(tables: LakeTables, database_prefix: str = "") -> dict[tuple[str, str], tuple[str, str]]:
-    """Return what (database, table) of each table of the lake are called in a catalog."""
+def catalog_names(
+    tables: LakeTables, database_prefix: str = ""
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return the catalog's names, (database, table), of every table by the lake's names."""
     seen = sorted(tables.tables, key=lambda one: (one.first_run, one.name))
     databases = names.unique(
         [f"{database_prefix}{name}" for name in dict.fromkeys(one.database for one in seen)],
@@ -112,7 +114,7 @@ def named(tables: LakeTables, database_prefix: str = "") -> dict[tuple[str, str]
     for database in dict.fromkeys(one.database for one in seen):
         inside = [one.table for one in seen if one.database == database]
         for table, name in names.unique(inside).items():
-            found[database, table] = (databases[f"{database_prefix}{database}"], name)
+            found[database, table] = databases[f"{database_prefix}{database}"], name
     return found
 
 

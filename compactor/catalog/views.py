@@ -25,6 +25,7 @@ MOST_BYTES = 200_000
 (https://docs.aws.amazon.com/athena/latest/ug/service-limits.html), Glue a view's text, in base64,
 of 409,600 characters (https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html)."""
 FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
+_HOW_TO_ASK = "WHERE TIMESTAMP '...' >= snapshot_from AND TIMESTAMP '...' < snapshot_until"
 
 _SNAPSHOT_COLUMNS = (
     ("snapshot", "VARCHAR"),
@@ -122,8 +123,7 @@ def _asof(table: CatalogTable, shown: Sequence[LakeSnapshot]) -> View:
         name=f"{table.name}_asof",
         query=_union(asked),
         columns=(*columns, *times),
-        comment=f"{table.source.name} as of any time: WHERE TIMESTAMP '...' >= snapshot_from "
-        "AND TIMESTAMP '...' < snapshot_until",
+        comment=f"{table.source.name} as of any time: {_HOW_TO_ASK}",
         left_out=len(table.source.snapshots) - len(shown),
     )
 

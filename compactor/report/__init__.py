@@ -8,6 +8,7 @@ from .audit import audit_text
 from .audit_forms import audit_csv, audit_html, audit_pdf
 from .batch import jobs_text, reported_text
 from .document import run_report, schema
+from .one_day import measured_text
 from .page import html, load
 from .pdf import pdf
 from .reconcile import reconcile_text
@@ -26,6 +27,7 @@ __all__ = [
     "jobs_text",
     "kept_text",
     "load",
+    "measured_text",
     "pdf",
     "plan_text",
     "reconcile_text",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ..benefit import Benefit, DayTotals, benefits, day_totals
 from ..evidence.audited import Audit
 from ..model import Model, Plan, RunResult, Scan
 from ..reconciliation import Reconciliation
@@ -40,6 +41,10 @@ class RunReport(Model):
     snapshots: tuple[Snapshot, ...]
     states: tuple[TableState, ...]
     """One entry per table, in the order of `run.tables`."""
+    one_day: DayTotals | None = None
+    """A query for one day of each table with days, before and after, estimated; None without."""
+    benefits: tuple[Benefit, ...] = ()
+    """Per table with files: what a query for one day, and one for everything, reads."""
     run: RunResult
 
 
@@ -56,6 +61,7 @@ DOCUMENTS: tuple[type[Model], ...] = (
 
 def run_report(result: RunResult) -> RunReport:
     """Return the JSON twin of a run's report."""
+    reads = benefits(result.tables)
     return RunReport(
         verdict=verdict(result),
         answers=answers(result),
@@ -69,6 +75,8 @@ def run_report(result: RunResult) -> RunReport:
             )
             for table, state in zip(result.tables, states(result), strict=True)
         ),
+        one_day=day_totals(reads),
+        benefits=reads,
         run=result,
     )
 
