@@ -21,9 +21,9 @@ from pyiceberg.types import IcebergType, NestedField
 from sqlglot import exp
 from sqlglot.expressions import DType as T
 
-from ..errors import SourceError
+from ..errors import NoSuchType, SourceError
 from ..lake_tables import LakeSnapshot
-from .types import NoSuchType, parse
+from .types import parse
 
 _PLAIN: dict[T, IcebergType] = {
     T.BOOLEAN: iceberg.BooleanType(),

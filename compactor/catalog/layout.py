@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from .. import lake
+from ..errors import NoSuchType
 from ..lake_tables import LakeSnapshot, LakeTable, LakeTables, folder_of
 from ..model import OutputColumn
 from . import names, types
@@ -232,7 +233,7 @@ def _columns(
     for column in merged.values():
         try:
             made.append(_column(column))
-        except types.NoSuchType as error:
+        except NoSuchType as error:
             warnings.append(f"{source.name}: column {column.name!r} is left out: {error.message}")
             continue
         if names.plain(column.name) != column.name:

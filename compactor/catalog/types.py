@@ -14,7 +14,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError
 from sqlglot.expressions import DType as T
 
-from ..errors import ConfigError
+from ..errors import NoSuchType
 
 _HIVE: dict[T, str] = {
     T.BOOLEAN: "boolean",
@@ -43,10 +43,6 @@ _TRINO: dict[T, str] = _HIVE | {
     T.VARBINARY: "varbinary",
 }
 _PLAIN_FIELD = re.compile(r"[a-z_][a-z0-9_]*")
-
-
-class NoSuchType(ConfigError):
-    """A type that the other side has no word for: the column cannot be declared there."""
 
 
 def parse(duckdb_type: str) -> exp.DataType:
