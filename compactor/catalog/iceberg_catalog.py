@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_NAME = "compactor"
 FILE_IO = "pyiceberg.io.fsspec.FsspecFileIO"
 """Its S3 takes credentials and endpoint from where boto3 takes them."""
-_EXAMPLES = """write in [catalog], for Glue:
+EXAMPLES = """write in [catalog], for Glue:
     iceberg = {type = "glue", warehouse = "s3://acme-iceberg/"}
   for SQL:
     iceberg = {type = "sql", uri = "sqlite:////srv/iceberg.db", warehouse = "s3://acme-iceberg/"}"""
@@ -40,7 +40,7 @@ def open_catalog(properties: Mapping[str, str], places: Sequence[str]) -> Catalo
     Raises: ConfigError; StoreError if it does not answer.
     """
     if not properties:
-        raise ConfigError("no Iceberg catalog is configured", hint=_EXAMPLES)
+        raise ConfigError("no Iceberg catalog is configured", hint=EXAMPLES)
     try:
         from pyiceberg.catalog import load_catalog
     except ImportError as error:
@@ -51,7 +51,7 @@ def open_catalog(properties: Mapping[str, str], places: Sequence[str]) -> Catalo
     name = given.pop("name", DEFAULT_NAME)
     if "/" in given.get("warehouse", ""):  # a REST catalog's may be a mere name
         refuse_inside(given["warehouse"], places, "warehouse of the Iceberg catalog")
-    with translated(f"open the Iceberg catalog {name!r}", wrong=ConfigError, hint=_EXAMPLES):
+    with translated(f"open the Iceberg catalog {name!r}", wrong=ConfigError, hint=EXAMPLES):
         return load_catalog(name, **{"py-io-impl": FILE_IO, **given})
 
 
