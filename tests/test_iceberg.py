@@ -732,6 +732,16 @@ def test_a_catalog_that_does_not_answer_is_told(house: House, command: Command) 
     assert "unable to open database file" in said.err
 
 
+def test_a_catalog_without_a_warehouse_is_told_what_to_write(
+    house: House, command: Command
+) -> None:
+    house.deliver(T0, (ID,), {"id": [1]})
+    bare = {name: text for name, text in house.properties.items() if name != "warehouse"}
+    said = command("-c", configure(house, inline(bare)), "iceberg", "--json")
+    assert (said.code, said.json["status"]) == (4, "failed")
+    assert "name a warehouse" in said.json["tables"][0]["snapshots"][0]["error"]
+
+
 def test_without_the_extra_the_command_says_how_to_install_it(
     house: House, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -322,7 +322,9 @@ def _register(work: _Work, target: _Target, table: Table | None, step: _Step) ->
 
     schema, _ = target.generation.schema(step.one)
     files = iceberg_files.read(work.store, step.one, schema)
-    with translated(f"register snapshot {step.one.label} in {target.name}"):
+    has_warehouse = "warehouse" in work.catalog.properties
+    hint = "" if has_warehouse else "name a warehouse among the properties in [catalog] iceberg"
+    with translated(f"register snapshot {step.one.label} in {target.name}", hint=hint):
         if table is not None:
             transaction = table.transaction()
         else:

@@ -100,7 +100,8 @@ def translated(
     except (iceberg.RESTError, iceberg.NoSuchTableError, iceberg.NoSuchNamespaceError) as error:
         raise StoreError(f"cannot {doing}: {error}", hint=again) from error
     except (
-        *(ValueError, ImportError, iceberg.ValidationException, iceberg.ValidationError),
+        *(ValueError, TypeError, ImportError),  # TypeError: of a property that should be a number
+        *(iceberg.ValidationException, iceberg.ValidationError),
         *(iceberg.NoSuchPropertyException, iceberg.NotInstalledError),
     ) as error:
         raise wrong(f"cannot {doing}: {error}", hint=hint) from error
