@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__, audit_tables_commands, batch_commands, progress, retention_commands
+from .catalog_commands import catalog_command
 from .errors import CompactorError, ConfigError
 from .flags import Json, config_of_flags, leave, print_result, settings, write_file
 from .iceberg_commands import iceberg_command
@@ -333,6 +334,7 @@ def _load_report() -> Callable[[RunResult], str]:
 app.command("report")(report_command)
 app.command("iceberg")(iceberg_command)
 app.command("queries")(audit_tables_commands.queries_command)
+app.command("catalog")(catalog_command)
 
 
 @app.command("init")

@@ -94,12 +94,21 @@ def layout(
     """Return what a catalog holds of the chosen tables.
 
     `url` is that of the lake, or of an archive whose snapshots are to be read there. Names depend
-    on all tables of the lake, chosen or not.
+    on all tables of the lake and on all their snapshots, chosen or not.
 
     Raises: StoreError if the objects of a partition lie in several folders.
     """
     called = catalog_names(tables, database_prefix)
-    return tuple(_catalog_table(one, *called[one.database, one.table], url) for one in chosen)
+    whole = {one.name: one for one in tables.tables}
+    return tuple(
+        _catalog_table(
+            one,
+            generations(whole[one.name].snapshots),
+            *called[one.database, one.table],
+            url,
+        )
+        for one in chosen
+    )
 
 
 def catalog_names(
@@ -119,12 +128,22 @@ def catalog_names(
     return found
 
 
-def _catalog_table(source: LakeTable, database: str, name: str, url: str) -> CatalogTable:
+def _catalog_table(
+    source: LakeTable,
+    born: Sequence[Sequence[LakeSnapshot]],
+    database: str,
+    name: str,
+    url: str,
+) -> CatalogTable:
+    """Return what a catalog holds of a table. `born`: the generations of all its snapshots."""
     warnings: list[str] = []
     externals = []
-    for number, members in enumerate(generations(source.snapshots), start=1):
-        suffix = "_data" if number == 1 else f"_data_{number}"
-        externals.append(_external(source, members, database, f"{name}{suffix}", url, warnings))
+    chosen = {one.moment: one for one in source.snapshots}
+    for number, generation in enumerate(born, start=1):
+        members = [chosen[one.moment] for one in generation if one.moment in chosen]
+        if members:
+            suffix = "_data" if number == 1 else f"_data_{number}"
+            externals.append(_external(source, members, database, f"{name}{suffix}", url, warnings))
     return CatalogTable(
         source=source,
         database=database,
@@ -231,6 +250,12 @@ def _columns(
                 merged[column.name] = column
     made = []
     for column in merged.values():
+        if not names.fits(column.name):
+            warnings.append(
+                f"{source.name}: column {column.name[:40]!r} is left out: Glue takes names of 1 to "
+                f"{names.LONGEST} printable characters"
+            )
+            continue
         try:
             made.append(_column(column))
         except NoSuchType as error:

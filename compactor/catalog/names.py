@@ -28,6 +28,12 @@ def plain(name: str) -> str:
     return text[: LONGEST - _SUFFIXES]
 
 
+def fits(name: str) -> bool:
+    """Tell whether Glue takes a column's name, quoted or not
+    (https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html, read 2026-11)."""
+    return 0 < len(name) <= LONGEST and name.isprintable()
+
+
 def _digest(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:8]
 

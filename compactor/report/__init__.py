@@ -7,6 +7,7 @@ needs a folder for the moment. The JSON form of the values themselves is `model.
 from .audit import audit_text
 from .audit_forms import audit_csv, audit_html, audit_pdf
 from .batch import jobs_text, reported_text
+from .catalog import catalog_text
 from .document import run_report, schema
 from .one_day import measured_text
 from .page import html, load
@@ -22,6 +23,7 @@ __all__ = [
     "audit_html",
     "audit_pdf",
     "audit_text",
+    "catalog_text",
     "checks_csv",
     "html",
     "jobs_text",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ..benefit import Benefit, DayTotals, benefits, day_totals
+from ..catalog.changes import CatalogResult
 from ..evidence.audited import Audit
 from ..model import Model, Plan, RunResult, Scan
 from ..reconciliation import Reconciliation
@@ -55,8 +56,10 @@ DOCUMENTS: tuple[type[Model], ...] = (
     Scan,
     Reconciliation,
     Audit,
+    CatalogResult,
 )
-"""What the commands print: `report --json`, `run`, `plan`, `scan`, `reconcile`, `audit`."""
+"""What the commands print: `report --json`, `run`, `plan`, `scan`, `reconcile`, `audit`,
+`catalog`."""
 
 
 def run_report(result: RunResult) -> RunReport:
