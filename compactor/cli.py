@@ -27,6 +27,7 @@ from .catalog_commands import catalog_command
 from .ddl_commands import ddl_command
 from .errors import CompactorError, ConfigError
 from .flags import Json, config_of_flags, leave, print_result, settings, write_file
+from .iceberg_commands import iceberg_command
 from .report_commands import report_command, write_audit
 
 if TYPE_CHECKING:
@@ -338,6 +339,7 @@ def _load_report() -> Callable[[RunResult], str]:
 
 
 app.command("report")(report_command)
+app.command("iceberg")(iceberg_command)
 app.command("queries")(audit_tables_commands.queries_command)
 app.command("catalog")(catalog_command)
 app.command("ddl")(ddl_command)

@@ -22,7 +22,7 @@ GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = (
     *("audit", "key", "evidence"),
     *("scan", "plan", "run", "reconcile", "report", "queries", "ddl", "init", "demo"),
-    *("hold", "extend", "expired", "destroyed", "batch", "catalog"),
+    *("hold", "extend", "expired", "destroyed", "batch", "catalog", "iceberg"),
 )
 SUBCOMMANDS = ("evidence pack",)
 SECRET = "SECRET-VALUE-OF-A-ROW"

@@ -147,7 +147,7 @@ def test_hostile_names_are_registered_quoted(aws: WatchedAws) -> None:
     (name,) = (one.name for one in tables)
     found = [one["Name"] for one in glue_table(f"{name}_data")["StorageDescriptor"]["Columns"]]
     assert found == ['a"b', "select", "*/"]
-    assert "is left out: Glue takes names of 1 to 255" in tables[0].warnings[1]
+    assert "is left out: a name in Glue is one line of at most 255" in tables[0].warnings[1]
     assert shown(glue_table(name)) == {f"{name}_data": {"20261006T034712Z"}}
     assert glue_table(name)["Description"].isprintable()
 

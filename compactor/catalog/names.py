@@ -15,7 +15,7 @@ _OTHER = re.compile(r"[^a-z0-9_]+")
 LONGEST = 255
 _LINE = re.compile(rf"[^\x00-\x08\x0a-\x1f]{{1,{LONGEST}}}")
 _SUFFIXES = 32
-"""Room for `_snapshots`, `_data_12` and the digest."""
+"""Room for `_snapshots`, `_iceberg_12` and the digest."""
 
 TABLES_OF_OURS = "compactor"
 """Database of the tables over the manifests."""
@@ -44,9 +44,9 @@ def _candidates(name: str) -> Iterator[str]:
         yield f"{short[: LONGEST - _SUFFIXES + 8 - length]}_{digest[:length]}"
 
 
-SUFFIXES = ("_asof", "_snapshots", "_data")
-"""What is appended to a table's name for its views and its external table."""
-_GENERATION = re.compile(r"_data_[0-9]+$")
+SUFFIXES = ("_asof", "_snapshots", "_data", "_iceberg")
+"""What is appended to a table's name for its views, its external table, its Iceberg table."""
+_GENERATION = re.compile(r"_(data|iceberg)_[0-9]+$")
 
 
 def unique(names: Iterable[str], reserved: Iterable[str] = ()) -> Mapping[str, str]:
@@ -66,4 +66,4 @@ def unique(names: Iterable[str], reserved: Iterable[str] = ()) -> Mapping[str, s
 
 def _family(short: str) -> set[str]:
     """Return every name that a table of this name takes, generations of its files as one."""
-    return {_GENERATION.sub("_data", short), *(f"{short}{suffix}" for suffix in SUFFIXES)}
+    return {_GENERATION.sub(r"_\1", short), *(f"{short}{suffix}" for suffix in SUFFIXES)}

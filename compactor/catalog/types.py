@@ -15,7 +15,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError
 from sqlglot.expressions import DType as T
 
-from ..errors import ConfigError
+from ..errors import NoSuchType
 
 _HIVE: dict[T, str] = {
     T.BOOLEAN: "boolean",
@@ -54,10 +54,6 @@ _REDSHIFT: dict[T, str] = _HIVE | {
 }
 """https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_EXTERNAL_TABLE.html (read 2026-11)"""
 _PLAIN_FIELD = re.compile(r"[a-z_][a-z0-9_]*")
-
-
-class NoSuchType(ConfigError):
-    """A type that the other side has no word for: the column cannot be declared there."""
 
 
 def parse(duckdb_type: str) -> exp.DataType:
