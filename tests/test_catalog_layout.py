@@ -165,7 +165,7 @@ def test_a_column_whose_name_glue_refuses_is_left_out_and_told(name: str) -> Non
     table = only(laid_out(daily(result("t", 0, columns={"id": "BIGINT", name: "VARCHAR"}))))
     assert [one.name for one in table.externals[0].columns] == ["id"]
     (warning,) = table.warnings
-    assert repr(name) in warning
+    assert repr(name[:60]) in warning
 
 
 def test_a_column_of_a_type_that_athena_has_not_is_left_out_and_told() -> None:
