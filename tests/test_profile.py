@@ -101,6 +101,26 @@ FAMILIES: dict[str, tuple[pa.Array, str, tuple[int, Any, Any, int]]] = {
         "text",
         (5, b"", "\U0010ffff".encode(), 0 + 12 + 1 + 3 + 4),
     ),
+    "time": (
+        pa.array([1, 43_200_120_000, 0, 86_399_000_000, None], pa.time64("us")),
+        "",
+        (4, b"00:00:00", b"23:59:59", 8 + 11 + 8 + 15),
+    ),
+    "time of nanoseconds": (
+        pa.array([1, 1_000_000_000], pa.time64("ns")),
+        "",
+        (2, b"00:00:00.000000001", b"00:00:01", 18 + 8),
+    ),
+    "time of seconds": (
+        pa.array([3600, 0], pa.time32("s")),
+        "",
+        (2, b"00:00:00", b"01:00:00", 16),
+    ),
+    "uuid": (
+        pa.array([bytes(16), None, bytes(range(16))], pa.uuid()),
+        "uuid",
+        (2, b"00000000-0000-0000-0000-000000000000", b"00010203-0405-0607-0809-0a0b0c0d0e0f", 72),
+    ),
     "bytes": (pa.array([b"", b"\xff\x00", None]), "bytea", (2, None, None, 2)),
     "bytes that are text": (
         pa.array([b"DE", "Größe".encode(), None]),
