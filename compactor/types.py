@@ -31,8 +31,10 @@ from sqlglot import exp
 
 from .model import Grain, SourceColumn
 
-How = Literal["as_is", "cast", "date", "timestamp", "timestamptz", "decimal", "utf8"]
-PARSED: frozenset[How] = frozenset(("date", "timestamp", "timestamptz", "decimal", "utf8"))
+How = Literal["as_is", "cast", "date", "timestamp", "timestamptz", "decimal", "utf8", "micros"]
+PARSED: frozenset[How] = frozenset(
+    ("date", "timestamp", "timestamptz", "decimal", "utf8", "micros")
+)
 
 _TEXT_TO: dict[str, How] = {
     "date": "date",
@@ -77,6 +79,8 @@ _SAFE_TYPE = {
     "TIMESTAMP_S": "TIMESTAMP",
     "TIMESTAMP_MS": "TIMESTAMP",
 }
+# Athena has no nanoseconds ; most columns of this type hold none.
+_MICROS = {"TIMESTAMP_NS": "TIMESTAMP", "TIMESTAMPTZ_NS": "TIMESTAMP WITH TIME ZONE"}
 PARTITION_NAMES = frozenset(("dt", "snapshot"))
 """Names of the partition folders: a data column of that name would hide the folder's value."""
 
@@ -124,8 +128,10 @@ class Rule:
         return int(self.target.rstrip(")").split(",")[1]) if self.how == "decimal" else 0
 
     def keep_text(self, values: int, examples: Sequence[str]) -> Rule:
-        """Return the rule that leaves this column as it was delivered."""
+        """Return the rule that leaves this column as it was delivered, nanoseconds as text."""
         kept = replace(self, how="as_is", target=self.read_type)
+        if self.how == "micros":
+            kept = replace(self, how="cast", target="VARCHAR")
         return replace(kept, kept_text=True, kept_values=values, examples=tuple(examples[:5]))
 
 
@@ -173,6 +179,8 @@ def _rule(no: int, column: FileColumn, known: SourceColumn | None, name: str) ->
         }[how]
     elif column.read_type == "BLOB" and declared in _BYTES_THAT_ARE_TEXT:
         how, target = "utf8", "VARCHAR"
+    elif column.read_type in _MICROS:
+        how, target = "micros", _MICROS[column.read_type]
     elif (safe := _safe_type(column.read_type)) != column.read_type:
         how, target = "cast", safe
     return Rule(
@@ -302,9 +310,12 @@ def is_lossy(rule: Rule, typed: exp.Expression) -> exp.Expression:
     if not rule.parsed:
         return exp.false()
     source = _source(rule)
+    spelled: exp.Expression | None = None
     if rule.how == "utf8":
         same = exp.EQ(this=_call("encode", typed), expression=source.copy())
-        spelled = None
+    elif rule.how == "micros":
+        nanos = _call("epoch_ns", typed)
+        same = exp.EQ(this=nanos, expression=_call("epoch_ns", source.copy()))
     else:
         same = exp.EQ(this=_text(typed), expression=source.copy())
         spelled = _other_spelling(rule, source, typed)
