@@ -97,24 +97,25 @@ def layout(
 
     Raises: StoreError if the objects of a partition lie in several folders.
     """
+    called = catalog_names(tables, database_prefix)
+    return tuple(_catalog_table(one, *called[one.database, one.table], url) for one in chosen)
+
+
+def catalog_names(
+    tables: LakeTables, database_prefix: str = ""
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return the catalog's names, (database, table), of every table by the lake's names."""
     seen = sorted(tables.tables, key=lambda one: (one.first_run, one.name))
     databases = names.unique(
         [f"{database_prefix}{name}" for name in dict.fromkeys(one.database for one in seen)],
         reserved=(names.TABLES_OF_OURS,),
     )
-    found: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str, str], tuple[str, str]] = {}
     for database in dict.fromkeys(one.database for one in seen):
         inside = [one.table for one in seen if one.database == database]
-        found |= {(database, table): name for table, name in names.unique(inside).items()}
-    return tuple(
-        _catalog_table(
-            one,
-            databases[f"{database_prefix}{one.database}"],
-            found[one.database, one.table],
-            url,
-        )
-        for one in chosen
-    )
+        for table, name in names.unique(inside).items():
+            found[database, table] = databases[f"{database_prefix}{database}"], name
+    return found
 
 
 def _catalog_table(source: LakeTable, database: str, name: str, url: str) -> CatalogTable:
