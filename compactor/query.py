@@ -1,0 +1,381 @@
+"""Answer SQL over the tables of lake or archive, by their names.
+
+In:  the SQL of a person, the configuration. Out: `Answer`: columns, rows as a stream, reads.
+IO:  manifests, and ranges of the objects that they name.
+
+1. DuckDB tells which tables the statement names; only these are looked up, in the manifests.
+2. For each, a view is made over exactly the objects that a manifest names (`query_views.py`).
+3. The connection is shut: no other file, no network, no extension, no further setting. Whatever the
+   statement says, it can read the tables that it names, and change nothing that outlives it.
+4. One statement is run, in a thread of its own, so that Ctrl-C ends it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import duckdb
+from sqlglot import exp
+
+from . import lake, lake_tables, manifests, sql
+from .catalog.layout import only_archived
+from .config import Config
+from .errors import ConfigError
+from .lake_tables import LakeSnapshot, LakeTables
+from .model import utc_text
+from .query_names import Meant, Names, Parts
+from .query_views import DIALECT, Source, source
+from .remote_reads import PROTOCOL, Item, LakeFiles, LocalRanges, Ranges
+from .scratch import scratch_folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Place = Literal["lake", "archive"]
+T = TypeVar("T")
+
+_THREADS = 16
+"""At least so many: a thread of DuckDB waits while it reads."""
+_ROWS = 5_000
+"""Fetched at a time."""
+_SHUT = (
+    "SET python_enable_replacements = false",  # a name is no variable of this program
+    f"SET allowed_directories = ['{PROTOCOL}://']",
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+"""https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview (read 2026-11)"""
+_INTERRUPTED_S = 2.0
+"""How long an interrupted statement may take to end."""
+_IDENTIFIER = re.compile(r'"((?:[^"]|"")*)"|([^".]+)')
+_TAKEN = ("memory", "system", "temp", "main")
+"""Databases that DuckDB has itself."""
+_ANSWER = "answer of compactor"
+"""Name of a view that nobody asks for."""
+_NESTED = ("STRUCT", "MAP", "UNION", "JSON")
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerColumn:
+    name: str
+    type: str
+    """DuckDB's."""
+
+    @property
+    def is_json(self) -> bool:
+        """Whether its text is JSON: nested values are."""
+        return self.type.startswith(_NESTED) or self.type.endswith("]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One name of the statement, and what it stood for."""
+
+    table: str
+    snapshots: tuple[LakeSnapshot, ...]
+    files: int
+    bytes: int
+
+
+class Answer:
+    """The columns of a result; its rows are computed while they are asked for, once."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        relation: duckdb.DuckDBPyRelation,
+        files: LakeFiles,
+        shown: tuple[Shown, ...],
+    ) -> None:
+        self.columns = tuple(
+            AnswerColumn(name, str(kind))
+            for name, kind in zip(relation.columns, relation.types, strict=True)
+        )
+        self.reads = files.reads
+        self.shown = shown
+        self._connection = connection
+        self._relation = relation
+        self._files = files
+
+    def texts(self) -> Iterator[list[tuple[str | None, ...]]]:
+        """Yield rows, some thousand at a time: values as DuckDB's own text, nested ones as JSON."""
+        with _translated(self._files):
+            self._relation.create_view(_ANSWER)
+            unique = self._connection.view(_ANSWER).columns
+            statement = _as_texts(self.columns, unique).sql(dialect=DIALECT)
+            cursor = _until_done(self._connection, lambda: self._connection.execute(statement))
+            while rows := _until_done(self._connection, lambda: cursor.fetchmany(_ROWS)):
+                yield rows
+
+    def arrow(self) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """Return the schema and the rows as Arrow batches."""
+        with _translated(self._files):
+            read = self._relation.to_arrow_reader
+            reader = _until_done(self._connection, lambda: read(_ROWS * 10))
+        return reader.schema, self._batches(reader)
+
+    def _batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        with _translated(self._files):
+            while batch := _until_done(self._connection, lambda: next(reader, None)):
+                yield batch
+
+
+@contextmanager
+def answer(
+    config: Config, statement: str, *, asof: datetime | None = None, place: Place = "lake"
+) -> Iterator[Answer]:
+    """Run one statement over tables of lake or archive, as they were known at a moment.
+
+    Raises: ConfigError for what is wrong with the statement; StoreError for an object that cannot
+            be read, or is not what a manifest says.
+    """
+    with scratch_folder(config.limits.scratch_path()) as spill:
+        threads = max(_THREADS, os.cpu_count() or 1)
+        memory = config.limits.memory_bytes()
+        connection = sql.connect(memory_bytes=memory, threads=threads, spill=spill)
+        try:
+            names = referred(connection, statement)
+            shown: tuple[Shown, ...] = ()
+            files = LakeFiles(_Nothing())
+            if names:
+                opened = open_place(config, place)
+                files = LakeFiles(opened.ranges)
+                connection.register_filesystem(files)
+                known = Names(opened.tables, config.catalog.database_prefix)
+                meant = [known.find(name) for name in names]
+                with _translated(files):
+                    shown = _show(connection, files, meant, asof)
+            _shut(connection)
+            with _translated(files):
+                relation = _until_done(connection, lambda: connection.sql(statement))
+            yield Answer(connection, relation, files, shown)
+        finally:
+            connection.close()
+
+
+# --- where tables are -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The tables of a place, and where their bytes are."""
+
+    tables: LakeTables
+    ranges: Ranges
+
+
+def open_place(config: Config, place: Place) -> Opened:
+    """Read the manifests of the lake. Raises: ConfigError, StoreError"""
+    if place == "archive" and config.archive is None:
+        raise ConfigError("no archive is configured", hint="add [archive], or leave --place out")
+    ranges: Ranges
+    if config.lake.url.startswith("s3://"):
+        from .s3_reads import S3Reads
+
+        many = config.limits.concurrency
+        reads = S3Reads(config.lake.url, concurrency=many)
+        found = manifests.read_listed(reads.keys(lake.RUNS), reads.get, reads.url)
+        tables, ranges = lake_tables.collect(found), reads
+    else:
+        from .store import open_store
+
+        store = open_store(config.lake.url)
+        tables, ranges = lake_tables.read_tables(store), LocalRanges(store)
+    if place == "archive" and config.archive is not None:
+        from .s3_reads import S3Reads
+
+        tables = only_archived(tables, config.archive.url)
+        ranges = S3Reads(config.archive.url, concurrency=config.limits.concurrency)
+    return Opened(tables, ranges)
+
+
+class _Nothing:
+    """Of a statement that names no table."""
+
+    def read(self, item: Item, start: int, stop: int) -> bytes:
+        raise AssertionError("no object was added")
+
+
+# --- the statement --------------------------------------------------------------------------------
+
+
+def referred(connection: duckdb.DuckDBPyConnection, statement: str) -> list[Parts]:
+    """Return the names of the tables that a statement reads, each once.
+
+    Raises: ConfigError unless it is one statement, and one that only reads.
+    """
+    try:
+        found = connection.extract_statements(statement)
+    except duckdb.Error as error:
+        raise ConfigError(f"DuckDB cannot read the statement: {error}") from error
+    if len(found) != 1:
+        raise ConfigError(
+            f"expected one statement, found {len(found)}", hint="ask one question at a time"
+        )
+    kind = found[0].type.name
+    if kind not in ("SELECT", "EXPLAIN"):
+        raise ConfigError(
+            f"a {kind} statement is refused: compactor query only reads",
+            hint="SELECT, WITH, VALUES, DESCRIBE, SUMMARIZE and EXPLAIN are answered; PIVOT is in "
+            "SELECT * FROM (PIVOT ... ON ... IN (...) USING ...)",
+        )
+    if found[0].query.split(maxsplit=1)[0].lower() == "show":
+        raise ConfigError(
+            "SHOW has nothing to show: tables are looked up when a statement names them",
+            hint="compactor query --tables lists them; DESCRIBE lists the columns of one",
+        )
+    try:
+        names = connection.get_table_names(statement, qualified=True)
+    except duckdb.Error as error:
+        raise ConfigError(f"DuckDB cannot run the statement: {error}") from error
+    return sorted(_parts(name) for name in names)
+
+
+def _parts(name: str) -> Parts:
+    """Return the parts of a name as DuckDB writes it, `shop."public.orders"`."""
+    found = _IDENTIFIER.finditer(name)
+    return tuple(one[2] or one[1].replace('""', '"') for one in found)
+
+
+# --- views ----------------------------------------------------------------------------------------
+
+
+def _show(
+    connection: duckdb.DuckDBPyConnection,
+    files: LakeFiles,
+    names: Sequence[Meant],
+    asof: datetime | None,
+) -> tuple[Shown, ...]:
+    """Make a view for each name, and for what its first parts are called."""
+    made: dict[Parts, Meant] = {}
+    for meant in names:
+        same = made.setdefault(tuple(part.lower() for part in meant.parts), meant)
+        if same.table is not meant.table:
+            raise ConfigError(
+                f"{'.'.join(same.parts)} and {'.'.join(meant.parts)} are one name to DuckDB",
+                hint="write the catalog's names: compactor query --tables",
+            )
+        if len(meant.parts) > 1 and meant.parts[0].lower() in _TAKEN:
+            raise ConfigError(
+                f"DuckDB has a database {meant.parts[0]!r} of its own",
+                hint="write the table without its database",
+            )
+    shown = []
+    spaces: set[Parts] = set()
+    for number, (folded, meant) in enumerate(made.items()):
+        snapshots = _snapshots(meant, asof)
+        view = source(meant, snapshots, number)
+        for path, item in view.items.items():
+            files.add(path, item)
+        for space in (folded[:length] for length in range(1, len(folded))):
+            if space not in spaces:
+                connection.execute(_space(space).sql(dialect=DIALECT))
+                spaces.add(space)
+        connection.execute(_view(folded, view).sql(dialect=DIALECT))
+        size = sum(item.size_bytes for item in view.items.values())
+        shown.append(
+            Shown(
+                table=meant.table.name,
+                snapshots=snapshots,
+                files=len(set(view.items.values())),
+                bytes=size,
+            )
+        )
+    return tuple(shown)
+
+
+def _snapshots(meant: Meant, asof: datetime | None) -> tuple[LakeSnapshot, ...]:
+    """Return the snapshots that a name shows. Raises: ConfigError if there was none yet."""
+    table = meant.table
+    if meant.kind == "current":
+        found = table.current if asof is None else table.asof(asof)
+    else:
+        found = tuple(one for one in table.snapshots if asof is None or one.moment <= asof)
+    if not found:
+        raise ConfigError(
+            f"{table.name} has no complete snapshot at or before {utc_text(asof)}",
+            hint=f"its first one is of {utc_text(table.snapshots[0].moment)}",
+        )
+    return found
+
+
+def _space(parts: Parts) -> exp.Expression:
+    """Return the statement that makes a database in memory, or a schema in it."""
+    if len(parts) == 1:
+        memory = exp.Literal.string(":memory:")
+        return exp.Attach(this=exp.alias_(memory, parts[0], quoted=True))
+    return exp.Create(this=_table(parts), kind="SCHEMA")
+
+
+def _view(parts: Parts, view: Source) -> exp.Expression:
+    return exp.Create(this=_table(parts), kind="VIEW", expression=view.query)
+
+
+def _table(parts: Parts) -> exp.Table:
+    table, *above = reversed(parts)
+    db, catalog = [*above, None, None][:2]
+    return exp.table_(table, db=db, catalog=catalog, quoted=True)
+
+
+def _shut(connection: duckdb.DuckDBPyConnection) -> None:
+    """Leave nothing open but the objects of the statement's tables, and the folder to spill to."""
+    for setting in _SHUT:
+        connection.execute(setting)
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def _as_texts(columns: Sequence[AnswerColumn], unique: Sequence[str]) -> exp.Select:
+    """Return a SELECT of the answer's values as text; `unique` are its names in the view."""
+    chosen = []
+    for column, name in zip(columns, unique, strict=True):
+        value: exp.Expression = exp.column(name, quoted=True)
+        if column.is_json:
+            value = exp.Anonymous(this="to_json", expressions=[value])
+        text = exp.cast(value, exp.DataType.build("VARCHAR"))
+        chosen.append(exp.alias_(text, name, quoted=True))
+    return exp.select(*chosen).from_(exp.table_(_ANSWER, quoted=True))
+
+
+def _until_done(connection: duckdb.DuckDBPyConnection, call: Callable[[], T]) -> T:
+    """Call in a thread of its own: DuckDB does not look for Ctrl-C while it works."""
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:  # noqa: BLE001 (raised where the result is awaited)
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="query", daemon=True).start()
+    try:
+        return done.result()
+    except KeyboardInterrupt:
+        connection.interrupt()
+        wait([done], _INTERRUPTED_S)
+        raise
+
+
+@contextmanager
+def _translated(files: LakeFiles) -> Iterator[None]:
+    """Turn DuckDB's errors into ours: a read that failed, or the statement's own fault."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise ConfigError(
+            f"the statement needs more memory than it may have: {error}",
+            hint="raise limits.memory or limits.scratch, or ask for less at a time",
+        ) from error
+    except duckdb.Error as error:
+        if files.failure is not None:
+            raise files.failure from error
+        raise ConfigError(f"DuckDB cannot run the statement: {error}") from error
