@@ -18,6 +18,7 @@ import typer
 from . import __version__, batch_commands, progress, retention_commands
 from .errors import CompactorError, ConfigError
 from .flags import Json, config_of_flags, leave, print_result, settings, write_file
+from .query_commands import query_command
 from .report_commands import report_command, write_audit
 
 if TYPE_CHECKING:
@@ -330,6 +331,7 @@ def _load_report() -> Callable[[RunResult], str]:
 
 
 app.command("report")(report_command)
+app.command("query")(query_command)
 
 
 @app.command("init")
@@ -462,9 +464,6 @@ def demo_command(
 
 retention_commands.add_to(app)
 app.add_typer(batch_commands.batch_app, name="batch")
-
-
-# --- helpers --------------------------------------------------------------------------------------
 
 
 def _read_plan(path: Path) -> Any:

@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import duckdb
 from sqlglot import exp
 
-from . import lake, lake_tables, manifests, sql
+from . import lake, lake_tables, manifests, prices, sql
 from .catalog.layout import only_archived
 from .config import Config
 from .errors import ConfigError
-from .lake_tables import LakeSnapshot, LakeTables
-from .model import utc_text
+from .lake_tables import LakeSnapshot, LakeTable, LakeTables
+from .model import Model, utc_text
 from .query_names import Meant, Names, Parts
-from .query_views import DIALECT, Source, source
+from .query_views import DIALECT, Source, columns_of, source
 from .remote_reads import PROTOCOL, Item, LakeFiles, LocalRanges, Ranges
 from .scratch import scratch_folder
 
@@ -85,6 +85,44 @@ class Shown:
     bytes: int
 
 
+class Read(Model):
+    """What an answer took."""
+
+    files: int
+    of_files: int
+    """Of the snapshots that were asked."""
+    bytes: int
+    of_bytes: int
+    requests: int
+    seconds: float
+    usd: float
+    """Of these requests, by S3's list price; 0 for a local folder."""
+    athena_usd: float
+    """What Athena bills for reading as much."""
+
+
+class ListedColumn(Model):
+    name: str
+    type: str
+
+
+class ListedTable(Model):
+    name: str
+    """In the catalog, and in SQL: `shop.public_orders`."""
+    database: str
+    table: str
+    snapshots: int
+    latest: str
+    rows: int
+    files: int
+    bytes: int
+    columns: tuple[ListedColumn, ...]
+
+
+class TableList(Model):
+    tables: tuple[ListedTable, ...]
+
+
 class Answer:
     """The columns of a result; its rows are computed while they are asked for, once."""
 
@@ -99,17 +137,35 @@ class Answer:
             AnswerColumn(name, str(kind))
             for name, kind in zip(relation.columns, relation.types, strict=True)
         )
-        self.reads = files.reads
         self.shown = shown
+        self.is_plan = relation.columns == ["explain_key", "explain_value"]
+        """Whether it is what EXPLAIN gives."""
         self._connection = connection
         self._relation = relation
         self._files = files
 
+    def read(self, seconds: float) -> Read:
+        """Return what has been read by now."""
+        reads = self._files.reads
+        return Read(
+            files=reads.files,
+            of_files=sum(one.files for one in self.shown),
+            bytes=reads.bytes,
+            of_bytes=sum(one.bytes for one in self.shown),
+            requests=reads.requests,
+            seconds=round(seconds, 3),
+            usd=prices.requests_usd(reads=reads.requests) if self._files.is_remote else 0.0,
+            athena_usd=prices.athena_scan_usd(reads.bytes) if any(one.files for one in self.shown) else 0.0,
+        )
+
     def texts(self) -> Iterator[list[tuple[str | None, ...]]]:
         """Yield rows, some thousand at a time: values as DuckDB's own text, nested ones as JSON."""
         with _translated(self._files):
-            self._relation.create_view(_ANSWER)
-            unique = self._connection.view(_ANSWER).columns
+            if self.is_plan:  # DuckDB has it ready, and no view can hold it
+                self._relation.create(_ANSWER)
+            else:
+                self._relation.create_view(_ANSWER)
+            unique = self._connection.table(_ANSWER).columns
             statement = _as_texts(self.columns, unique).sql(dialect=DIALECT)
             cursor = _until_done(self._connection, lambda: self._connection.execute(statement))
             while rows := _until_done(self._connection, lambda: cursor.fetchmany(_ROWS)):
@@ -147,7 +203,7 @@ def answer(
             files = LakeFiles(_Nothing())
             if names:
                 opened = open_place(config, place)
-                files = LakeFiles(opened.ranges)
+                files = LakeFiles(opened.ranges, is_remote=opened.is_remote)
                 connection.register_filesystem(files)
                 known = Names(opened.tables, config.catalog.database_prefix)
                 meant = [known.find(name) for name in names]
@@ -161,6 +217,31 @@ def answer(
             connection.close()
 
 
+def list_tables(config: Config, place: Place = "lake") -> TableList:
+    """Return the tables that can be asked, with their columns. Raises: ConfigError, StoreError"""
+    tables = open_place(config, place).tables
+    names = Names(tables, config.catalog.database_prefix)
+    return TableList(tables=tuple(_listed(one, names) for one in tables.tables))
+
+
+def _listed(table: LakeTable, names: Names) -> ListedTable:
+    newest = table.current
+    objects = [item for one in newest for item in one.objects]
+    return ListedTable(
+        name=names.catalog_name(table),
+        database=table.database,
+        table=table.table,
+        snapshots=len(table.snapshots),
+        latest=table.latest.label,
+        rows=sum(one.result.output_rows for one in newest),
+        files=len(objects),
+        bytes=sum(item.size_bytes for item in objects),
+        columns=tuple(
+            ListedColumn(name=name, type=kind) for name, kind in columns_of(newest).items()
+        ),
+    )
+
+
 # --- where tables are -----------------------------------------------------------------------------
 
 
@@ -170,6 +251,7 @@ class Opened:
 
     tables: LakeTables
     ranges: Ranges
+    is_remote: bool
 
 
 def open_place(config: Config, place: Place) -> Opened:
@@ -194,7 +276,7 @@ def open_place(config: Config, place: Place) -> Opened:
 
         tables = only_archived(tables, config.archive.url)
         ranges = S3Reads(config.archive.url, concurrency=config.limits.concurrency)
-    return Opened(tables, ranges)
+    return Opened(tables, ranges, isinstance(ranges, LocalRanges) is False)
 
 
 class _Nothing:

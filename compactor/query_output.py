@@ -16,36 +16,35 @@ from __future__ import annotations
 
 import json
 import math
-import unicodedata
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .errors import ConfigError
-from .report.words import plural, visible
+from .prices import ATHENA_SMALLEST_BYTES
+from .words import name, plural, size, visible, width_of
 
 if TYPE_CHECKING:
-    from .query import Answer, AnswerColumn
+    from .query import Answer, AnswerColumn, Read, Shown, TableList
 
 ROWS = 200
 """Longest table."""
 _CELL = 60
 """Longest value in a table."""
-_CELL_LEAST = 8
-_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-_WHOLE += tuple(f"U{name}" for name in _WHOLE)
+_GAP = 2
+_SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_WHOLE = (*_SIGNED, *(f"U{kind}" for kind in _SIGNED))
 _BINARY = ("FLOAT", "DOUBLE")
+
+_QUOTED = re.compile(r'[,"\r\n]')
 
 Texts = Sequence[str | None]
 
 
 def write_csv(answer: Answer, out: TextIO) -> int:
     """Write CSV; return the rows."""
-    return _write_lines(answer, out, [column.name for column in answer.columns])
-
-
-def _write_lines(answer: Answer, out: TextIO, header: Sequence[str]) -> int:
-    out.write(_csv_line(header))
+    out.write(_csv_line([column.name for column in answer.columns]))
     rows = 0
     for batch in answer.texts():
         out.write("".join(map(_csv_line, batch)))
@@ -60,7 +59,7 @@ def _csv_line(texts: Texts) -> str:
 def _csv_value(text: str | None) -> str:
     if text is None:
         return ""
-    if not text or any(char in text for char in ',"\r\n'):
+    if not text or _QUOTED.search(text):
         return '"' + text.replace('"', '""') + '"'
     return text
 
@@ -81,12 +80,12 @@ def write_json(answer: Answer, out: TextIO) -> int:
     return rows
 
 
-def write_document(answer: Answer, out: TextIO, reads: Callable[[], dict[str, Any]]) -> int:
+def write_document(answer: Answer, out: TextIO, read: Callable[[], Read]) -> int:
     """Write an object of columns, rows and what was read; return the rows."""
     columns = [{"name": column.name, "type": column.type} for column in answer.columns]
     out.write(f'{{"columns":{_dumps(columns)},"rows":')
     rows = write_json(answer, out)
-    out.write(f',"read":{_dumps(reads())}}}\n')
+    out.write(f',"read":{_dumps(read().model_dump())}}}\n')
     return rows
 
 
@@ -112,20 +111,22 @@ def _json_float(text: str) -> str:
 
 
 def _iso(text: str) -> str:
-    """Return `2026-10-06T03:47:12.5Z` of DuckDB's `2026-10-06 03:47:12.5+00`; sessions are in UTC."""
+    """Return ISO 8601 of DuckDB's `2026-10-06 03:47:12.5+00`; sessions are in UTC."""
     day, _, time = text.partition(" ")
-    return f"{day}T{time.removesuffix('+00')}{'Z' if time.endswith('+00') else ''}" if time else text
+    return (
+        f"{day}T{time.removesuffix('+00')}{'Z' if time.endswith('+00') else ''}" if time else text
+    )
 
 
 def _unique(columns: Sequence[AnswerColumn]) -> list[str]:
     """Return the names as JSON. Raises: ConfigError if two are the same."""
     names = [column.name for column in columns]
-    for name in names:
-        if names.count(name) > 1:
+    for one in names:
+        if names.count(one) > 1:
             raise ConfigError(
-                f"two columns of the answer are called {name!r}", hint="name one with AS"
+                f"two columns of the answer are called {one!r}", hint="name one with AS"
             )
-    return [_dumps(name) for name in names]
+    return [_dumps(one) for one in names]
 
 
 def write_parquet(answer: Answer, path: Path) -> int:
@@ -158,18 +159,20 @@ def write_table(answer: Answer, out: TextIO, width: int | None) -> int:
     read them.
     """
     rows, has_more = _first(answer.texts())
-    columns = [_Column(column, [row[at] for row in rows]) for at, column in enumerate(answer.columns)]
+    if answer.is_plan:
+        out.writelines(f"{visible(row[1] or '', lines=True)}\n" for row in rows)
+        return len(rows)
+    columns = [
+        _Column(column, [row[at] for row in rows]) for at, column in enumerate(answer.columns)
+    ]
     shown = _fitting(columns, width)
     for line in _lines(shown, len(rows)):
         out.write(f"{line}\n")
-    notes = [f"more than {ROWS} rows; the others are not shown" if has_more else ""]
-    if len(shown) < len(columns):
-        left_out = ", ".join(column.title for column in columns[len(shown) :])
-        notes.append(f"{plural(len(columns) - len(shown), 'column')} not shown: {left_out}")
-    notes = [note for note in notes if note]
-    if not has_more:
-        notes.insert(0, plural(len(rows), "row"))
-    out.write(f"({'; '.join(notes)})\n")
+    note = f"the first {ROWS} rows; there are more" if has_more else plural(len(rows), "row")
+    if hidden := columns[len(shown) :]:
+        names = visible(", ".join(column.title for column in hidden), 2 * _CELL)
+        note += f"; {plural(len(hidden), 'column')} not shown: {names}"
+    out.write(f"({note})\n")
     return len(rows)
 
 
@@ -185,13 +188,77 @@ def _first(batches: Iterator[list[tuple[str | None, ...]]]) -> tuple[list[Texts]
 class _Column:
     """One column of a table, as texts that fit into a line."""
 
-    def __init__(self, column: AnswerColumn, texts: Sequence[str | None]) -> None:
-        self.title = visible(column.name, _CELL)
+    def __init__(self, column: AnswerColumn, texts: Texts) -> None:
         kind = column.type
+        self.title = visible(column.name, _CELL)
         self.is_number = kind in _WHOLE or kind in _BINARY or kind.startswith("DECIMAL")
-        # NULL stands out from the text NULL, which is in quotes
-        self.cells = [
-            "NULL" if text is None else '"NULL"' if text == "NULL" else visible(text, _CELL)
-            for text in texts
-        ]
-        self.width = max(map(_cells, [self.title, *self.cells]), default=0)
+        self.cells = [_cell(text) for text in texts]
+        self.width = max(map(width_of, [self.title, *self.cells]))
+
+    def padded(self, shown: str) -> str:
+        space = " " * (self.width - width_of(shown))
+        return space + shown if self.is_number else shown + space
+
+
+def _cell(text: str | None) -> str:
+    """Return a value in one line; NULL and the text NULL are not the same."""
+    if text is None:
+        return "NULL"
+    return json.dumps(text) if text in ("", "NULL") else visible(text, _CELL)
+
+
+def _fitting(columns: list[_Column], width: int | None) -> list[_Column]:
+    """Return the first columns, as many as the width has room for; one at least."""
+    taken = 0
+    for number, column in enumerate(columns):
+        taken += column.width + (_GAP if number else 0)
+        if number and width is not None and taken > width:
+            return columns[:number]
+    return columns
+
+
+def _lines(columns: list[_Column], rows: int) -> Iterator[str]:
+    gap = " " * _GAP
+    yield gap.join(column.padded(column.title) for column in columns).rstrip()
+    yield gap.join("-" * column.width for column in columns)
+    for at in range(rows):
+        yield gap.join(column.padded(column.cells[at]) for column in columns).rstrip()
+
+
+# --- what was read, what there is -----------------------------------------------------------------
+
+
+def read_text(shown: Sequence[Shown], read: Read) -> str:
+    """Return, for each name of a statement, what was asked; and what was read."""
+    lines = [f"{name(one.table)}: {_snapshots_text(one)}" for one in shown]
+    lines.append(
+        f"read {read.files:,} of {plural(read.of_files, 'file')}, "
+        f"{size(read.bytes)} of {size(read.of_bytes)}, "
+        f"{plural(read.requests, 'request')}, {read.seconds:.2f} s"
+    )
+    if read.of_files:
+        least = ATHENA_SMALLEST_BYTES
+        note = f" ({least // 10**6} MB minimum)" if read.bytes < least else ""
+        lines[-1] += f"; Athena would have billed ${read.athena_usd:.5f}{note}"
+    return "\n".join(lines)
+
+
+def _snapshots_text(one: Shown) -> str:
+    newest = one.snapshots[-1]
+    if len(one.snapshots) == 1:
+        return f"snapshot {newest.label}"
+    return f"{len(one.snapshots)} snapshots, the newest {newest.label}"
+
+
+def list_text(found: TableList) -> str:
+    """Return the tables that can be asked, each with its columns."""
+    lines = []
+    for one in found.tables:
+        lines.append(
+            f"{name(one.name)}  {name(f'{one.database}.{one.table}')}  {plural(one.rows, 'row')}, "
+            f"{plural(one.files, 'file')}, {size(one.bytes)}; "
+            f"{plural(one.snapshots, 'snapshot')}, the newest {one.latest}"
+        )
+        columns = ", ".join(f"{name(column.name)} {name(column.type)}" for column in one.columns)
+        lines.append(f"    {columns}")
+    return "\n".join(lines)

@@ -46,7 +46,7 @@ def source(meant: Meant, shown: Sequence[LakeSnapshot], number: int) -> Source:
     for one in reversed(shown):
         if one.objects:
             groups.setdefault(_shape(one), []).append(one)
-    columns = _columns(shown)
+    columns = columns_of(shown)
     has_days = any(one.is_partitioned for one in shown)
     items: dict[str, Item] = {}
     selects = []
@@ -65,7 +65,7 @@ def _shape(one: LakeSnapshot) -> tuple[object, ...]:
     return (one.is_partitioned, columns)
 
 
-def _columns(shown: Sequence[LakeSnapshot]) -> dict[str, str]:
+def columns_of(shown: Sequence[LakeSnapshot]) -> dict[str, str]:
     """Return the type of every column: those of the newest snapshot, then those of older ones."""
     merged: dict[str, str] = {}
     for one in reversed(shown):

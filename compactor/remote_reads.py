@@ -20,7 +20,6 @@ DuckDB asks for a footer, then for ranges of column chunks, already merged. So:
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,10 +34,10 @@ if TYPE_CHECKING:
     from .store.interface import Store
 
 PROTOCOL = "lake"
-_TAIL_BYTES = 64 << 10
-"""Of a file, read at once: holds the footer of most, and the whole of a small one."""
-_MOST_TAILS = 512
-"""Kept at a time, 32 MiB; DuckDB is done with a file's footer long before so many others."""
+_END_BYTES = 16 << 10
+"""Of a file, read at once: what DuckDB asks for first; holds the footer of most files."""
+_MOST_END_BYTES = 64 << 20
+"""Of all files, kept: DuckDB is done with a file's footer long before so many others."""
 _UNCHANGING = datetime(1970, 1, 1, tzinfo=UTC)
 """Time of change, as told to DuckDB: another content would be another object."""
 
@@ -79,15 +78,16 @@ class LakeFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no type
     protocol = PROTOCOL
     cachable = False
 
-    def __init__(self, ranges: Ranges) -> None:
+    def __init__(self, ranges: Ranges, *, is_remote: bool = False) -> None:
         super().__init__()
+        self.is_remote = is_remote
         self.reads = Reads()
         self.failure: StoreError | None = None
         """The first read that failed: DuckDB passes on only its text."""
         self._ranges = ranges
         self._items: dict[str, Item] = {}
         self._touched: set[Item] = set()
-        self._tails: OrderedDict[Item, Future[bytes]] = OrderedDict()
+        self._ends: dict[Item, Future[bytes]] = {}
         self._lock = threading.Lock()
 
     def add(self, path: str, item: Item) -> None:
@@ -96,28 +96,50 @@ class LakeFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no type
     def read_range(self, item: Item, start: int, stop: int) -> bytes:
         """Return the bytes [start, stop), which end with the file at the latest."""
         stop = min(stop, item.size_bytes)
-        begin = max(0, item.size_bytes - _TAIL_BYTES)
-        if start < begin:
-            return self._counted(item, start, stop)
-        return self._tail(item, begin)[start - begin : max(start, stop) - begin]
+        if start >= stop:
+            return b""
+        end = self._end(item)
+        begin = item.size_bytes - len(end)
+        if start >= begin:
+            return end[start - begin : stop - begin]
+        found = self._counted(item, start, min(stop, begin)) + end[: max(0, stop - begin)]
+        if stop == item.size_bytes:  # a longer footer
+            self._keep(item, found)
+        return found
 
-    def _tail(self, item: Item, begin: int) -> bytes:
-        """Return the end of a file; threads that want the same one wait for the first."""
+    def _end(self, item: Item) -> bytes:
+        """Return what is kept of a file's end; threads that want it wait for the first."""
         with self._lock:
-            tail = self._tails.get(item)
-            is_first = tail is None
-            if tail is None:
-                tail = self._tails[item] = Future()
-                if len(self._tails) > _MOST_TAILS:
-                    self._tails.popitem(last=False)
-            self._tails.move_to_end(item)
+            end = self._ends.pop(item, None)
+            is_first = end is None
+            end = self._ends[item] = end or Future()  # the last in order is the last used
         if is_first:
+            begin = max(0, item.size_bytes - _END_BYTES)
             try:
-                tail.set_result(self._counted(item, begin, item.size_bytes))
+                end.set_result(self._counted(item, begin, item.size_bytes))
             except BaseException as error:
-                tail.set_exception(error)
+                end.set_exception(error)
                 raise
-        return tail.result()
+            self._forget()
+        return end.result()
+
+    def _keep(self, item: Item, found: bytes) -> None:
+        longer: Future[bytes] = Future()
+        longer.set_result(found)
+        with self._lock:
+            self._ends[item] = longer
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop the ends that were not used for longest, where all together are too large."""
+        with self._lock:
+            sizes = {item: len(end.result()) for item, end in self._ends.items() if _is_good(end)}
+            kept = sum(sizes.values())
+            for item, size in sizes.items():
+                if kept <= _MOST_END_BYTES:
+                    break
+                kept -= size
+                del self._ends[item]
 
     def _counted(self, item: Item, start: int, stop: int) -> bytes:
         try:
@@ -203,3 +225,7 @@ class LocalRanges:
                 return file.read(stop - start)
         except OSError as error:
             raise StoreError(f"cannot read {found.path}: {error}", key=item.key) from error
+
+
+def _is_good(end: Future[bytes]) -> bool:
+    return end.done() and end.exception() is None
