@@ -13,7 +13,6 @@ IO:  manifests, and ranges of the objects that they name.
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
@@ -31,7 +30,8 @@ from .config import Config
 from .errors import ConfigError
 from .lake_tables import LakeSnapshot, LakeTable, LakeTables
 from .model import Model, utc_text
-from .query_names import Meant, Names, Parts
+from .query_names import Meant, Names
+from .query_statement import Parts, references
 from .query_views import DIALECT, Source, columns_of, source
 from .remote_reads import PROTOCOL, Item, LakeFiles, LocalRanges, Ranges
 from .scratch import scratch_folder
@@ -55,7 +55,6 @@ _SHUT = (
 """https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview (read 2026-11)"""
 _INTERRUPTED_S = 2.0
 """How long an interrupted statement may take to end."""
-_IDENTIFIER = re.compile(r'"((?:[^"]|"")*)"|([^".]+)')
 _TAKEN = ("memory", "system", "temp", "main")
 """Databases that DuckDB has itself."""
 _ANSWER = "answer of compactor"
@@ -155,7 +154,9 @@ class Answer:
             requests=reads.requests,
             seconds=round(seconds, 3),
             usd=prices.requests_usd(reads=reads.requests) if self._files.is_remote else 0.0,
-            athena_usd=prices.athena_scan_usd(reads.bytes) if any(one.files for one in self.shown) else 0.0,
+            athena_usd=prices.athena_scan_usd(reads.bytes)
+            if any(one.files for one in self.shown)
+            else 0.0,
         )
 
     def texts(self) -> Iterator[list[tuple[str | None, ...]]]:
@@ -198,15 +199,15 @@ def answer(
         memory = config.limits.memory_bytes()
         connection = sql.connect(memory_bytes=memory, threads=threads, spill=spill)
         try:
-            names = referred(connection, statement)
+            asked = references(connection, statement)
             shown: tuple[Shown, ...] = ()
             files = LakeFiles(_Nothing())
-            if names:
+            if asked:
                 opened = open_place(config, place)
                 files = LakeFiles(opened.ranges, is_remote=opened.is_remote)
                 connection.register_filesystem(files)
                 known = Names(opened.tables, config.catalog.database_prefix)
-                meant = [known.find(name) for name in names]
+                meant = [one for one in map(known.resolve, asked) if one is not None]
                 with _translated(files):
                     shown = _show(connection, files, meant, asof)
             _shut(connection)
@@ -284,47 +285,6 @@ class _Nothing:
 
     def read(self, item: Item, start: int, stop: int) -> bytes:
         raise AssertionError("no object was added")
-
-
-# --- the statement --------------------------------------------------------------------------------
-
-
-def referred(connection: duckdb.DuckDBPyConnection, statement: str) -> list[Parts]:
-    """Return the names of the tables that a statement reads, each once.
-
-    Raises: ConfigError unless it is one statement, and one that only reads.
-    """
-    try:
-        found = connection.extract_statements(statement)
-    except duckdb.Error as error:
-        raise ConfigError(f"DuckDB cannot read the statement: {error}") from error
-    if len(found) != 1:
-        raise ConfigError(
-            f"expected one statement, found {len(found)}", hint="ask one question at a time"
-        )
-    kind = found[0].type.name
-    if kind not in ("SELECT", "EXPLAIN"):
-        raise ConfigError(
-            f"a {kind} statement is refused: compactor query only reads",
-            hint="SELECT, WITH, VALUES, DESCRIBE, SUMMARIZE and EXPLAIN are answered; PIVOT is in "
-            "SELECT * FROM (PIVOT ... ON ... IN (...) USING ...)",
-        )
-    if found[0].query.split(maxsplit=1)[0].lower() == "show":
-        raise ConfigError(
-            "SHOW has nothing to show: tables are looked up when a statement names them",
-            hint="compactor query --tables lists them; DESCRIBE lists the columns of one",
-        )
-    try:
-        names = connection.get_table_names(statement, qualified=True)
-    except duckdb.Error as error:
-        raise ConfigError(f"DuckDB cannot run the statement: {error}") from error
-    return sorted(_parts(name) for name in names)
-
-
-def _parts(name: str) -> Parts:
-    """Return the parts of a name as DuckDB writes it, `shop."public.orders"`."""
-    found = _IDENTIFIER.finditer(name)
-    return tuple(one[2] or one[1].replace('""', '"') for one in found)
 
 
 # --- views ----------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ from typing import Literal
 from .catalog.layout import catalog_names
 from .errors import ConfigError
 from .lake_tables import LakeTable, LakeTables
+from .query_statement import Parts, Reference
 
-Parts = tuple[str, ...]
 Kind = Literal["current", "all", "snapshots"]
 SUFFIXES: dict[str, Kind] = {"_all": "all", "_snapshots": "snapshots"}
 MOST_PARTS = 3
@@ -60,6 +60,18 @@ class Names:
     def catalog_name(self, table: LakeTable) -> str:
         """Return `shop.public_orders`: needs no quotes in most cases."""
         return ".".join(self._called[table.database, table.table])
+
+    def resolve(self, reference: Reference) -> Meant | None:
+        """Return what a name means; None if it means nothing but what WITH gives that name.
+
+        Raises: ConfigError
+        """
+        try:
+            return self.find(reference.parts)
+        except ConfigError:
+            if reference.may_be_local:
+                return None
+            raise
 
     def find(self, parts: Parts) -> Meant:
         """Return what a name means. Raises: ConfigError if that is nothing, or several tables."""
