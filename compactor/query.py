@@ -46,15 +46,17 @@ _THREADS = 16
 """At least so many: a thread of DuckDB waits while it reads."""
 _ROWS = 5_000
 """Fetched at a time."""
-_SHUT = (
+_SETTINGS = (
+    "SET enable_progress_bar = false",  # it would be drawn on stdout
     "SET python_enable_replacements = false",  # a name is no variable of this program
     f"SET allowed_directories = ['{PROTOCOL}://']",
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
 """https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview (read 2026-11)"""
-_INTERRUPTED_S = 2.0
-"""How long an interrupted statement may take to end."""
+_INTERRUPTS = 20
+_INTERRUPT_S = 0.1
+"""So often, and so long each time, a statement may take to end; a read that hangs takes longer."""
 _TAKEN = ("memory", "system", "temp", "main")
 """Databases that DuckDB has itself."""
 _ANSWER = "answer of compactor"
@@ -369,7 +371,7 @@ def _table(parts: Parts) -> exp.Table:
 
 def _shut(connection: duckdb.DuckDBPyConnection) -> None:
     """Leave nothing open but the objects of the statement's tables, and the folder to spill to."""
-    for setting in _SHUT:
+    for setting in _SETTINGS:
         connection.execute(setting)
 
 
@@ -398,12 +400,14 @@ def _until_done(connection: duckdb.DuckDBPyConnection, call: Callable[[], T]) ->
         except BaseException as error:  # noqa: BLE001 (raised where the result is awaited)
             done.set_exception(error)
 
-    threading.Thread(target=run, name="query", daemon=True).start()
     try:
+        threading.Thread(target=run, name="query", daemon=True).start()
         return done.result()
     except KeyboardInterrupt:
-        connection.interrupt()
-        wait([done], _INTERRUPTED_S)
+        for _ in range(_INTERRUPTS):
+            connection.interrupt()  # is forgotten where the statement has not begun yet
+            if wait([done], _INTERRUPT_S).done:
+                break
         raise
 
 
