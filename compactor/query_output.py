@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -37,8 +36,6 @@ _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _WHOLE = (*_SIGNED, *(f"U{kind}" for kind in _SIGNED))
 _BINARY = ("FLOAT", "DOUBLE")
 
-_QUOTED = re.compile(r'[,"\r\n]')
-
 Texts = Sequence[str | None]
 
 
@@ -47,7 +44,7 @@ def write_csv(answer: Answer, out: TextIO) -> int:
     out.write(_csv_line([column.name for column in answer.columns]))
     rows = 0
     for batch in answer.texts():
-        out.write("".join(map(_csv_line, batch)))
+        out.writelines(map(_csv_line, batch))
         rows += len(batch)
     return rows
 
@@ -59,7 +56,8 @@ def _csv_line(texts: Texts) -> str:
 def _csv_value(text: str | None) -> str:
     if text is None:
         return ""
-    if not text or _QUOTED.search(text):
+    # four searches: a regular expression takes ten times as long
+    if not text or "," in text or '"' in text or "\n" in text or "\r" in text:
         return '"' + text.replace('"', '""') + '"'
     return text
 

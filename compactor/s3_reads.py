@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -71,7 +71,7 @@ class S3Reads:
     def get(self, key: str) -> bytes:
         """Return a small object whole. Raises: NotFound, Denied"""
         with _translated("read", f"{self.url}{key}", key):
-            return self._body_of(lambda: self._answer(key))
+            return self._asked(key)[1]
 
     def read(self, item: Item, start: int, stop: int) -> bytes:
         """Return a range of an object; see `Ranges`."""
@@ -84,52 +84,43 @@ class S3Reads:
         elif item in self._etags:
             which["IfMatch"] = self._etags[item]
         with _translated("read", where, item.key):
-            found = self._body_of(lambda: self._range(item, where, which))
-        if len(found) != stop - start:
-            raise StoreError(
-                f"cannot read {where}: asked for {stop - start} bytes, got {len(found)}",
-                key=item.key,
-                hint="run again",
-            )
+            try:
+                answer, found = self._asked(item.key, **which)
+            except OSError as error:
+                if _code(error) == "InvalidRange":  # it begins after the object's end
+                    raise _changed(where, item, "fewer") from error
+                raise
+        whole = str(answer.get("ContentRange", "")).rpartition("/")[2]
+        if whole != str(item.size_bytes) or len(found) != stop - start:
+            raise _changed(where, item, f"{whole or len(found)} bytes")
+        self._etags.setdefault(item, answer["ETag"])
         return found
 
-    def _range(self, item: Item, where: str, which: dict[str, str]) -> dict[str, Any]:
-        try:
-            answer = self._answer(item.key, **which)
-        except OSError as error:
-            if _code(error) == "InvalidRange":  # it begins after the object's end
-                raise _changed(where, item, "fewer") from error
-            raise
-        whole = str(answer.get("ContentRange", "")).rpartition("/")[2]
-        if whole != str(item.size_bytes):
-            raise _changed(where, item, f"{whole or answer.get('ContentLength')} bytes")
-        self._etags.setdefault(item, answer["ETag"])
-        return answer
-
-    def _answer(self, key: str, **which: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self._files.call_s3(
-            "get_object", Bucket=self._bucket, Key=self._prefix + key, **which
-        )
-        return answer
-
-    def _body_of(self, ask: Callable[[], dict[str, Any]]) -> bytes:
-        """Return the body of an answer; ask again where the connection breaks in its midst."""
+    def _asked(self, key: str, **which: str) -> tuple[dict[str, Any], bytes]:
+        """Return an answer and its body; ask again where the connection breaks in its midst."""
         for left in reversed(range(_ATTEMPTS)):
+            answer = self._files.call_s3(
+                "get_object", Bucket=self._bucket, Key=self._prefix + key, **which
+            )
             try:
-                body: bytes = sync(self._files.loop, ask()["Body"].read)
+                return answer, sync(self._files.loop, _read, answer["Body"])
             except (aiohttp.ClientError, TimeoutError):
                 if not left:
                     raise
-            else:
-                return body
         raise AssertionError("unreachable")
+
+
+async def _read(body: Any) -> bytes:
+    async with body:  # gives the connection back
+        found: bytes = await body.read()
+    return found
 
 
 def _changed(where: str, item: Item, found: str) -> Changed:
     return Changed(
         f"{where} is not what the manifest names: expected {item.size_bytes} bytes, found {found}",
         key=item.key,
-        hint="see what compactor audit says of it; nothing was read from it",
+        hint="see what compactor audit says of it",
     )
 
 
