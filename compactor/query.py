@@ -62,6 +62,7 @@ _INTERRUPT_S = 0.1
 """So often, and so long each time, a statement may take to end; a read that hangs takes longer."""
 _TAKEN = ("memory", "system", "temp", "main")
 """Databases that DuckDB has itself."""
+_USD_DIGITS = 10
 _ANSWER = "answer of compactor"
 """Name of a view that nobody asks for."""
 _NESTED = ("STRUCT", "MAP", "UNION", "JSON")
@@ -151,6 +152,7 @@ class Answer:
     def read(self, seconds: float) -> Read:
         """Return what has been read by now."""
         reads = self._files.reads
+        paid = reads.requests if self._files.is_remote else 0
         return Read(
             files=reads.files,
             of_files=sum(one.files for one in self.shown),
@@ -158,7 +160,7 @@ class Answer:
             of_bytes=sum(one.bytes for one in self.shown),
             requests=reads.requests,
             seconds=round(seconds, 3),
-            usd=prices.requests_usd(reads=reads.requests) if self._files.is_remote else 0.0,
+            usd=round(prices.requests_usd(reads=paid), _USD_DIGITS),
             athena_usd=prices.athena_scan_usd(reads.bytes)
             if any(one.files for one in self.shown)
             else 0.0,
@@ -167,15 +169,18 @@ class Answer:
     def texts(self) -> Iterator[list[tuple[str | None, ...]]]:
         """Yield rows, a thousand at a time: values as DuckDB's own text, nested ones as JSON."""
         with _translated(self._files):
-            if self.is_plan:  # DuckDB has it ready, and no view can hold it
-                self._relation.create(_ANSWER)
-            else:
-                self._relation.create_view(_ANSWER)
-            unique = self._connection.table(_ANSWER).columns
-            statement = _as_texts(self.columns, unique).sql(dialect=DIALECT)
-            cursor = _until_done(self._connection, lambda: self._connection.execute(statement))
+            cursor = _until_done(self._connection, self._execute_as_texts)
             while rows := _until_done(self._connection, lambda: cursor.fetchmany(_ROWS)):
                 yield rows
+
+    def _execute_as_texts(self) -> duckdb.DuckDBPyConnection:
+        if self.is_plan:  # DuckDB has it ready, and no view can hold it
+            self._relation.create(_ANSWER)
+        else:
+            self._relation.create_view(_ANSWER)
+        unique = self._connection.table(_ANSWER).columns
+        statement = _as_texts(self.columns, unique)
+        return self._connection.execute(statement.sql(dialect=DIALECT))
 
     def arrow(self) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """Return the schema and the rows as Arrow batches."""
@@ -203,6 +208,7 @@ def answer(
         threads = max(_THREADS, os.cpu_count() or 1)
         memory = config.limits.memory_bytes()
         connection = sql.connect(memory_bytes=memory, threads=threads, spill=spill)
+        is_free = True
         try:
             asked = references(connection, statement)
             shown: tuple[Shown, ...] = ()
@@ -214,13 +220,17 @@ def answer(
                 known = Names(opened.tables, config.catalog.database_prefix)
                 meant = [one for one in map(known.resolve, asked) if one is not None]
                 with _translated(files):
-                    shown = _show(connection, files, meant, asof)
+                    shown = _until_done(connection, lambda: _show(connection, files, meant, asof))
             _shut(connection)
             with _translated(files):
                 relation = _until_done(connection, lambda: connection.sql(statement))
             yield Answer(connection, relation, files, shown)
+        except KeyboardInterrupt:
+            is_free = False  # a read may still wait for its answer; the process ends without it
+            raise
         finally:
-            connection.close()
+            if is_free:
+                connection.close()
 
 
 def list_tables(config: Config, place: Place = "lake") -> TableList:

@@ -28,7 +28,8 @@ from .remote_reads import Item
 
 _CONNECT_TIMEOUT_S = 10
 _READ_TIMEOUT_S = 60
-_ATTEMPTS = 8
+_ATTEMPTS = 4
+"""Of botocore, with pauses between them; s3fs repeats that up to five times where nobody answers."""
 
 
 class S3Reads:

@@ -297,6 +297,15 @@ def test_what_was_read_is_told_on_stderr(ask: Ask) -> None:
     assert ask("SELECT 1").err.startswith("read 0 of 0 files, 0 B of 0 B, 0 requests, ")
 
 
+def test_logs_as_json_tell_what_was_read_and_quiet_tells_nothing(
+    command: Command, lake: Lake
+) -> None:
+    asked = ("query", "SELECT count(*) FROM orders")
+    (line,) = command("-c", lake.toml, "--log-format", "json", *asked).lines
+    assert (line["event"], line["files"], line["of_files"]) == ("read", 28, 28)
+    assert command("-q", "-c", lake.toml, *asked).err == ""
+
+
 def test_threads_that_share_a_file_do_not_share_their_place_in_it() -> None:
     class Numbers:
         def read(self, item: Item, start: int, stop: int) -> bytes:
