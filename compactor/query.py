@@ -29,7 +29,8 @@ from .catalog.layout import only_archived
 from .config import Config
 from .errors import ConfigError
 from .lake_tables import LakeSnapshot, LakeTable, LakeTables
-from .model import Model, utc_text
+from .model import utc_text
+from .query_model import ListedColumn, ListedTable, Read, TableList
 from .query_names import Meant, Names
 from .query_statement import Parts, references
 from .query_views import DIALECT, Source, columns_of, source
@@ -90,44 +91,6 @@ class Shown:
     bytes: int
 
 
-class Read(Model):
-    """What an answer took."""
-
-    files: int
-    of_files: int
-    """Of the snapshots that were asked."""
-    bytes: int
-    of_bytes: int
-    requests: int
-    seconds: float
-    usd: float
-    """Of these requests, by S3's list price; 0 for a local folder."""
-    athena_usd: float
-    """What Athena bills for reading as much."""
-
-
-class ListedColumn(Model):
-    name: str
-    type: str
-
-
-class ListedTable(Model):
-    name: str
-    """In the catalog, and in SQL: `shop.public_orders`."""
-    database: str
-    table: str
-    snapshots: int
-    latest: str
-    rows: int
-    files: int
-    bytes: int
-    columns: tuple[ListedColumn, ...]
-
-
-class TableList(Model):
-    tables: tuple[ListedTable, ...]
-
-
 class Answer:
     """The columns of a result; its rows are computed while they are asked for, once."""
 
@@ -152,18 +115,17 @@ class Answer:
     def read(self, seconds: float) -> Read:
         """Return what has been read by now."""
         reads = self._files.reads
+        of_files = sum(one.files for one in self.shown)
         paid = reads.requests if self._files.is_remote else 0
         return Read(
             files=reads.files,
-            of_files=sum(one.files for one in self.shown),
+            of_files=of_files,
             bytes=reads.bytes,
             of_bytes=sum(one.bytes for one in self.shown),
             requests=reads.requests,
             seconds=round(seconds, 3),
             usd=round(prices.requests_usd(reads=paid), _USD_DIGITS),
-            athena_usd=prices.athena_scan_usd(reads.bytes)
-            if any(one.files for one in self.shown)
-            else 0.0,
+            athena_usd=prices.athena_scan_usd(reads.bytes) if of_files else 0.0,
         )
 
     def texts(self) -> Iterator[list[tuple[str | None, ...]]]:

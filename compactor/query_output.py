@@ -25,7 +25,8 @@ from .prices import ATHENA_SMALLEST_BYTES
 from .words import name, plural, size, visible, width_of
 
 if TYPE_CHECKING:
-    from .query import Answer, AnswerColumn, Read, Shown, TableList
+    from .query import Answer, AnswerColumn, Shown
+    from .query_model import Read, TableList
 
 ROWS = 200
 """Longest table."""
@@ -79,7 +80,7 @@ def write_json(answer: Answer, out: TextIO) -> int:
 
 
 def write_document(answer: Answer, out: TextIO, read: Callable[[], Read]) -> int:
-    """Write an object of columns, rows and what was read; return the rows."""
+    """Write what `query_model.Answered` describes; return the rows."""
     columns = [{"name": column.name, "type": column.type} for column in answer.columns]
     out.write(f'{{"columns":{_dumps(columns)},"rows":')
     rows = write_json(answer, out)

@@ -29,7 +29,7 @@ from .remote_reads import Item
 _CONNECT_TIMEOUT_S = 10
 _READ_TIMEOUT_S = 60
 _ATTEMPTS = 4
-"""Of botocore, with pauses between them; s3fs repeats that up to five times where nobody answers."""
+"""Of botocore, with pauses between them; s3fs repeats them up to five times if nobody answers."""
 
 
 class S3Reads:

@@ -30,6 +30,7 @@ from compactor import query
 from compactor.errors import Changed, ConfigError, Denied, NotFound
 from compactor.lake_tables import LakeTables
 from compactor.query_commands import parse_moment
+from compactor.query_model import Answered
 from compactor.query_names import Names
 from compactor.query_output import write_table
 from compactor.remote_reads import Item, LakeFiles
@@ -142,6 +143,7 @@ def rows(ask: Ask) -> Callable[..., Any]:
     def call(*arguments: str | Path, **more: Any) -> Any:
         said = ask("--json", *arguments, **more)
         assert said.code == 0, said.err
+        Answered.model_validate_json(said.out)  # what the published schema promises
         return said.json["rows"]
 
     return call
