@@ -360,7 +360,7 @@ def _as_texts(columns: Sequence[AnswerColumn], unique: Sequence[str]) -> exp.Sel
         value: exp.Expression = exp.column(name, quoted=True)
         if column.is_json:
             value = exp.Anonymous(this="to_json", expressions=[value])
-        text = exp.cast(value, exp.DataType.build("VARCHAR"))
+        text = exp.cast(value, exp.DataType.build(exp.DType.TEXT))
         chosen.append(exp.alias_(text, name, quoted=True))
     return exp.select(*chosen).from_(exp.table_(_ANSWER, quoted=True))
 

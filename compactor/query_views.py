@@ -147,4 +147,4 @@ def _as_text(value: exp.Expression, kind: str) -> exp.Expression:
         value = exp.Anonymous(this="hex", expressions=[value])
     elif kind.startswith(_NESTED) or kind.endswith("]"):
         value = exp.Anonymous(this="to_json", expressions=[value])
-    return exp.cast(value, exp.DataType.build("VARCHAR"))
+    return exp.cast(value, exp.DataType.build(exp.DType.TEXT))
