@@ -501,6 +501,8 @@ def _known(loc: tuple[Any, ...]) -> list[str]:
         "evidence": EvidenceConfig,
         "compact": CompactConfig,
         "formats": FormatsConfig,
+        "verify": VerifyConfig,
+        "catalog": CatalogConfig,
         "audit": AuditConfig,
         "limits": LimitsConfig,
         "tables": TableConfig,

@@ -21,8 +21,8 @@ from compactor.errors import CompactorError, SignatureError, StoreError, Verific
 GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = (
     *("audit", "key", "evidence"),
-    *("scan", "plan", "run", "reconcile", "report", "query", "init", "demo"),
-    *("hold", "extend", "expired", "destroyed", "batch"),
+    *("scan", "plan", "run", "reconcile", "report", "query", "queries", "ddl", "init", "demo"),
+    *("hold", "extend", "expired", "destroyed", "batch", "catalog", "iceberg"),
 )
 SUBCOMMANDS = ("evidence pack",)
 SECRET = "SECRET-VALUE-OF-A-ROW"

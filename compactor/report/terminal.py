@@ -21,7 +21,7 @@ from ..model import (
     Table,
     TableResult,
 )
-from . import findings, words
+from . import findings, one_day, words
 from .facts import (
     STATE_ORDER,
     Totals,
@@ -99,7 +99,7 @@ def _numbers(result: RunResult, sums: Totals) -> list[tuple[str, str]]:
     spent = duration((result.finished_at - result.started_at).total_seconds())
     pairs = [("run", f"{name(result.run_id)}, {moment(result.finished_at)}, {spent}")]
     if result.tables:
-        pairs += _sums(sums)
+        pairs += _sums(sums) + one_day.pairs(result)
     pairs += [("source" if not no else "", name(url, 400)) for no, url in enumerate(result.sources)]
     pairs += [("lake", name(result.lake, 400)), ("archive", name(result.archive or "none", 400))]
     pairs.append(("lock", lock_text(lock_of(result))))
