@@ -32,7 +32,7 @@ def _leave_at_once(code: object) -> None:
     Returns, so that the process ends in the usual way, where there is anything left to do: a thread
     at work, output that cannot be written, a message to print.
     """
-    if not (code is None or isinstance(code, int)) or threading.active_count() > 1:
+    if not (code is None or isinstance(code, int)) or _is_at_work():
         return
     try:
         sys.stdout.flush()
@@ -40,6 +40,13 @@ def _leave_at_once(code: object) -> None:
     except (OSError, ValueError):
         return
     os._exit(code or 0)
+
+
+def _is_at_work() -> bool:
+    """Tell whether a thread is left that Python would wait for."""
+    return any(
+        not one.daemon for one in threading.enumerate() if one is not threading.main_thread()
+    )
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from .ddl_commands import ddl_command
 from .errors import CompactorError, ConfigError
 from .flags import Json, config_of_flags, leave, print_result, settings, write_file
 from .iceberg_commands import iceberg_command
+from .query_commands import query_command
 from .report_commands import report_command, write_audit
 
 if TYPE_CHECKING:
@@ -343,6 +344,7 @@ app.command("iceberg")(iceberg_command)
 app.command("queries")(audit_tables_commands.queries_command)
 app.command("catalog")(catalog_command)
 app.command("ddl")(ddl_command)
+app.command("query")(query_command)
 
 
 @app.command("init")
@@ -382,9 +384,6 @@ retention_commands.add_to(app)
 app.add_typer(batch_commands.batch_app, name="batch")
 app.add_typer(evidence_commands.key_app, name="key")
 app.add_typer(evidence_commands.evidence_app, name="evidence")
-
-
-# --- helpers --------------------------------------------------------------------------------------
 
 
 def _read_plan(path: Path) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -22,7 +23,7 @@ from .config import Config, parse_config
 from .errors import CompactorError
 from .evidence.keys import new_key
 from .measured_benefit import measure
-from .model import RunResult, to_json
+from .model import HIVE_NULL, RunResult, to_json
 from .sample_exports import (
     CartsSize,
     DmsTarget,
@@ -94,6 +95,8 @@ def demo(folder: Path) -> int:
         print(_indent(_one_day(result)))
         _say("8. try to delete a locked version")
         print(_indent(_try_to_delete(result)))
+        _say("9. compactor query")
+        print(_indent(_ask(config, result)))
     print()
     _say(f"done in {time.monotonic() - begun:.0f} s; the server has been stopped")
     _say(f"report: {(folder / 'report.html').resolve().as_uri()}")
@@ -170,6 +173,35 @@ def _deliver() -> tuple[int, int]:
 
         with ThreadPoolExecutor(32) as pool:
             return len(files), sum(pool.map(upload, files))
+
+
+def _ask(config: Config, result: RunResult) -> str:
+    """Ask about the newest month of orders: the files of all other months stay unread."""
+    from sqlglot import exp
+
+    from . import query
+    from .query_output import read_text, write_table
+
+    (orders,) = (
+        table
+        for table in result.tables
+        if (table.database, table.table, table.status) == ("shop", "public.orders", "done")
+    )
+    month = max(part.value for part in orders.partitions if part.value != HIVE_NULL)
+    statement = (
+        exp.select("status", "count(*) AS orders", "sum(amount) AS amount")
+        .from_("shop.public.orders")
+        .where(exp.column("dt").eq(month))
+        .group_by("status")
+        .order_by("orders DESC")
+        .sql("duckdb")
+    )
+    begun = time.monotonic()
+    out = io.StringIO()
+    with query.answer(config, statement) as found:
+        write_table(found, out, None)
+        read = found.read(time.monotonic() - begun)
+    return f"{statement}\n\n{out.getvalue()}\n{read_text(found.shown, read)}"
 
 
 def _one_day(result: RunResult) -> str:

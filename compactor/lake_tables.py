@@ -13,11 +13,14 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from . import manifests
 from .errors import ConfigError, StoreError
 from .model import PartitionResult, RunResult, StoredObject, TableResult, snapshot_text
-from .store.interface import Store
+
+if TYPE_CHECKING:
+    from .store.interface import Store
 
 CHANGES = "_changes"
 """Databases whose tables hold events: each snapshot is one more window of them."""

@@ -153,24 +153,12 @@ def _cases(inside: Sequence[LakeSnapshot], moments: dict[str, datetime]) -> exp.
 
 
 def _snapshots(table: CatalogTable, shown: Sequence[LakeSnapshot]) -> View:
-    rows = [exp.Tuple(expressions=_snapshot_row(one)) for one in shown]
-    names = [exp.to_identifier(name, quoted=True) for name, _ in _SNAPSHOT_COLUMNS]
-    values = exp.Values(
-        expressions=rows,
-        alias=exp.TableAlias(this=exp.to_identifier("known"), columns=names),
-    )
-    select = exp.select(
-        *[
-            exp.alias_(exp.cast(exp.column(name, quoted=True), kind), name, quoted=True)
-            for name, kind in _SNAPSHOT_COLUMNS
-        ]
-    ).from_(values)
     hive = {"VARCHAR": "string", "INTEGER": "int", "TIMESTAMP": "timestamp"}
     trino = {"TIMESTAMP": "timestamp(3)"}
     return View(
         database=table.database,
         name=f"{table.name}_snapshots",
-        query=select,
+        query=snapshots_query(shown),
         columns=tuple(
             CatalogColumn(
                 name=name,
@@ -183,6 +171,22 @@ def _snapshots(table: CatalogTable, shown: Sequence[LakeSnapshot]) -> View:
         comment=f"{table.source.name}: its complete snapshots",
         left_out=len(table.source.snapshots) - len(shown),
     )
+
+
+def snapshots_query(shown: Sequence[LakeSnapshot]) -> exp.Select:
+    """Return a SELECT of one row a snapshot, for Athena and DuckDB alike."""
+    rows = [exp.Tuple(expressions=_snapshot_row(one)) for one in shown]
+    names = [exp.to_identifier(name, quoted=True) for name, _ in _SNAPSHOT_COLUMNS]
+    values = exp.Values(
+        expressions=rows,
+        alias=exp.TableAlias(this=exp.to_identifier("known"), columns=names),
+    )
+    return exp.select(
+        *[
+            exp.alias_(exp.cast(exp.column(name, quoted=True), kind), name, quoted=True)
+            for name, kind in _SNAPSHOT_COLUMNS
+        ]
+    ).from_(values)
 
 
 def _snapshot_row(one: LakeSnapshot) -> list[exp.Expression]:
@@ -276,4 +280,4 @@ def _timestamp(moment: datetime) -> exp.Expression:
     return exp.cast(exp.Literal.string(text), "TIMESTAMP", dialect=DIALECT)
 
 
-__all__ = ["DAY_KEY", "SNAPSHOT_KEY", "View", "names_of", "views"]
+__all__ = ["DAY_KEY", "SNAPSHOT_KEY", "View", "names_of", "snapshots_query", "views"]

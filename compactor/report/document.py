@@ -12,6 +12,7 @@ from ..benefit import Benefit, DayTotals, benefits, day_totals
 from ..catalog.changes import CatalogResult
 from ..evidence.audited import Audit
 from ..model import Model, Plan, RunResult, Scan
+from ..query_model import Answered, TableList
 from ..reconciliation import Reconciliation
 from ..stored import Snapshot, by_snapshot
 from .answers import Answer, Tally, answers, tally
@@ -57,9 +58,11 @@ DOCUMENTS: tuple[type[Model], ...] = (
     Reconciliation,
     Audit,
     CatalogResult,
+    Answered,
+    TableList,
 )
 """What the commands print: `report --json`, `run`, `plan`, `scan`, `reconcile`, `audit`,
-`catalog`."""
+`catalog`, `query`, `query --tables`."""
 
 
 def run_report(result: RunResult) -> RunReport:
