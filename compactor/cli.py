@@ -409,7 +409,7 @@ def _errors() -> Iterator[None]:
         # Typer makes an exit with 130 of Ctrl-C, and says nothing
         if isinstance(leaving, SystemExit) and leaving.code != 130:
             raise
-        print("compactor: interrupted; the next run finishes what this one began", file=sys.stderr)
+        print("compactor: interrupted; what a run began, the next one finishes", file=sys.stderr)
         sys.exit(130)
 
 

@@ -34,7 +34,7 @@ from .model import Model, PartitionResult, TableResult
 from .store.interface import Store, Wanted
 
 if TYPE_CHECKING:
-    from .counted_reads import CountedReads
+    from .remote_reads import LakeFiles
 
 _BATCH_ROWS = 100_000
 
@@ -104,9 +104,7 @@ def measure(
 def measure_all(store: Store, objects: Sequence[Wanted], columns: Sequence[str]) -> Read:
     """Read everything of some Parquet files. Raises: StoreError, SourceError."""
     side = _Side(store=store, objects=tuple(objects), columns=tuple(columns), dated="")
-    with _opened(side) as (connection, reads):
-        values = {"files": reads.urls, "columns": list(side.columns)}
-        return _timed(connection, reads, "benefit/all", values).read
+    return _timed(side, "benefit/all", {"columns": list(side.columns)}).read
 
 
 def source_objects(result: TableResult, source: Store) -> tuple[Wanted, ...]:
@@ -184,48 +182,45 @@ class _Answer:
 
 def _day(side: _Side, day: date, *, is_cast: bool) -> tuple[_Answer, bool]:
     """Return the rows of a day, and whether the dates are text."""
-    with _opened(side) as (connection, reads):
-        kind = _date_type(connection, reads, side.dated)
-        first, end = day, day + timedelta(days=1)
-        bounds: tuple[Any, Any] = (_midnight(first), _midnight(end))
-        if kind == "VARCHAR" and not is_cast:
-            bounds = (first.isoformat(), end.isoformat())
-        elif kind == "DATE":
-            bounds = (first, end)
-        values = {
-            "files": reads.urls,
-            "columns": list(side.columns),
-            "dated": side.dated,
-            "first": bounds[0],
-            "end": bounds[1],
-        }
-        name = "benefit/day_of_text" if is_cast else "benefit/day"
-        return _timed(connection, reads, name, values), kind == "VARCHAR"
+    kind = _date_type(side)
+    first, end = day, day + timedelta(days=1)
+    bounds: tuple[Any, Any] = (_midnight(first), _midnight(end))
+    if kind == "VARCHAR" and not is_cast:
+        bounds = (first.isoformat(), end.isoformat())
+    elif kind == "DATE":
+        bounds = (first, end)
+    values = {
+        "columns": list(side.columns),
+        "dated": side.dated,
+        "first": bounds[0],
+        "end": bounds[1],
+    }
+    name = "benefit/day_of_text" if is_cast else "benefit/day"
+    return _timed(side, name, values), kind == "VARCHAR"
 
 
 def _middle_day(side: _Side) -> date:
     """Return the day of the row in the middle of a partition that holds several days."""
-    with _opened(side) as (connection, reads):
-        values = {"files": reads.urls, "dated": side.dated}
+    with _opened(side) as (connection, _, urls):
+        values = {"files": urls, "dated": side.dated}
         found: date = sql.rows(connection, "benefit/middle_day", values)[0]["day"]
         return found
 
 
-def _date_type(connection: duckdb.DuckDBPyConnection, reads: CountedReads, name: str) -> str:
-    """Return DuckDB's type of a column: one footer is read, and not counted."""
-    values = {"files": reads.urls[:1], "columns": [name]}
-    kind = str(connection.sql(sql.query("benefit/all"), params=values).types[0])
-    reads.forget()
-    return kind
+def _date_type(side: _Side) -> str:
+    """Return DuckDB's type of the column that dates rows: one footer is read."""
+    with _opened(side) as (connection, _, urls):
+        values = {"files": urls[:1], "columns": [side.dated]}
+        return str(connection.sql(sql.query("benefit/all"), params=values).types[0])
 
 
-def _timed(
-    connection: duckdb.DuckDBPyConnection, reads: CountedReads, name: str, values: dict[str, Any]
-) -> _Answer:
-    begun = time.perf_counter()
-    batches = connection.sql(sql.query(name), params=values).to_arrow_reader(_BATCH_ROWS)
-    rows = sum(len(batch) for batch in batches)
-    seconds = time.perf_counter() - begun
+def _timed(side: _Side, name: str, values: dict[str, Any]) -> _Answer:
+    with _opened(side) as (connection, files, urls):
+        begun = time.perf_counter()
+        asked = connection.sql(sql.query(name), params={"files": urls, **values})
+        rows = sum(len(batch) for batch in asked.to_arrow_reader(_BATCH_ROWS))
+        seconds = time.perf_counter() - begun
+    reads = files.reads
     read = Read(
         basis="measured",
         files=reads.files,
@@ -238,19 +233,24 @@ def _timed(
 
 
 @contextmanager
-def _opened(side: _Side) -> Iterator[tuple[duckdb.DuckDBPyConnection, CountedReads]]:
-    """Open an engine without caches over the files of one side."""
-    from .counted_reads import CountedReads  # fsspec, where it is needed only
+def _opened(
+    side: _Side,
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, LakeFiles, list[str]]]:
+    """Open an engine without caches over the files of one side, which are called by number."""
+    from .remote_reads import PROTOCOL, Item, LakeFiles, StoreRanges  # fsspec, only where needed
 
-    reads = CountedReads(side.store, side.objects)
+    files = LakeFiles(StoreRanges(side.store))
+    urls = [f"{PROTOCOL}://{number}.parquet" for number in range(len(side.objects))]
+    for url, want in zip(urls, side.objects, strict=True):
+        files.add(url, Item(want.key, want.version_id, want.size_bytes, want.etag))
     with sql.connect() as connection:
         connection.execute("SET enable_external_file_cache = false")
-        connection.register_filesystem(reads)
+        connection.register_filesystem(files)
         try:
-            yield connection, reads
+            yield connection, files, urls
         except duckdb.Error as error:
-            if reads.error is not None:
-                raise reads.error from error
+            if files.failure is not None:
+                raise files.failure from error
             raise SourceError(
                 f"DuckDB cannot query {len(side.objects)} files below {side.store.url}: {error}",
                 hint="only Parquet files with the same columns can be measured",

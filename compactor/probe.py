@@ -154,7 +154,7 @@ _PROBE_DIGITS = (
 def _probe_metrics(rule: Rule) -> list[exp.Expression]:
     """Return the six aggregates that make a column's facts."""
     given: exp.Expression = exp.column(rule.staged_name)
-    if rule.how == "micros":  # examples are shown, and no text as in all other columns
+    if rule.how == "micros":  # the only source that is no text, and examples are shown
         given = exp.cast(given, "VARCHAR", dialect="duckdb")
     number: exp.Expression = exp.null()
     before: exp.Expression = exp.null()

@@ -34,7 +34,7 @@ from .query_model import ListedColumn, ListedTable, Read, TableList
 from .query_names import Meant, Names
 from .query_statement import Parts, references
 from .query_views import DIALECT, Source, columns_of, source
-from .remote_reads import PROTOCOL, Item, LakeFiles, LocalRanges, Ranges
+from .remote_reads import PROTOCOL, Item, LakeFiles, Ranges, StoreRanges
 from .scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -248,13 +248,13 @@ def open_place(config: Config, place: Place) -> Opened:
         from .store import open_store
 
         store = open_store(config.lake.url)
-        tables, ranges = lake_tables.read_tables(store), LocalRanges(store)
+        tables, ranges = lake_tables.read_tables(store), StoreRanges(store)
     if place == "archive" and config.archive is not None:
         from .s3_reads import S3Reads
 
         tables = only_archived(tables, config.archive.url)
         ranges = S3Reads(config.archive.url, concurrency=config.limits.concurrency)
-    return Opened(tables, ranges, isinstance(ranges, LocalRanges) is False)
+    return Opened(tables, ranges, isinstance(ranges, StoreRanges) is False)
 
 
 class _Nothing:

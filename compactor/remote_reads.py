@@ -23,7 +23,6 @@ import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fsspec import AbstractFileSystem
@@ -50,13 +49,15 @@ class Item:
     version_id: str | None
     """This version and no other; None for the current one."""
     size_bytes: int
+    etag: str = ""
+    """As it was listed; empty where nothing is known."""
 
 
 class Ranges(Protocol):
     """Where bytes are."""
 
     def read(self, item: Item, start: int, stop: int) -> bytes:
-        """Return the bytes [start, stop) of an object; called from many threads.
+        """Return the bytes [start, stop) of an object, which it has; called from many threads.
 
         Raises: NotFound, Denied; Changed if its size is not what the manifest says.
         """
@@ -204,27 +205,22 @@ class LakeFile:
         """Nothing is held open."""
 
 
-class LocalRanges:
-    """Files of a folder; each is opened anew for each read, so that none is left open."""
+class StoreRanges:
+    """Ranges of any store; see `Store.part`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def read(self, item: Item, start: int, stop: int) -> bytes:
-        from .store.interface import Wanted
+        from .store.interface import Wanted  # loads pyarrow
 
-        # a local store gives the file's own path, once its size is as expected; no folder is needed
-        wanted = Wanted(key=item.key, size_bytes=item.size_bytes, etag="")
-        (found,) = self._store.fetch([wanted], Path())
-        if found.error is not None:
-            raise found.error
-        assert found.path is not None
-        try:
-            with found.path.open("rb") as file:
-                file.seek(start)
-                return file.read(stop - start)
-        except OSError as error:
-            raise StoreError(f"cannot read {found.path}: {error}", key=item.key) from error
+        wanted = Wanted(
+            key=item.key,
+            size_bytes=item.size_bytes,
+            etag=item.etag,
+            version_id=item.version_id,
+        )
+        return self._store.part(wanted, start, stop - start)
 
 
 def _is_good(end: Future[bytes]) -> bool:

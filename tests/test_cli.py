@@ -273,7 +273,7 @@ def test_ctrl_c_exits_with_130_and_says_that_nothing_is_lost(
     monkeypatch.setattr(pipeline, "run", interrupt)
     said = command("-q", "-c", shop, "run")
     assert said.code == 130
-    assert "the next run finishes" in said.err
+    assert "the next one finishes" in said.err
 
 
 # --- logs -----------------------------------------------------------------------------------------
