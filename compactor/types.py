@@ -308,13 +308,14 @@ def is_lossy(rule: Rule, typed: exp.Expression) -> exp.Expression:
     else:
         same = exp.EQ(this=_text(typed), expression=source.copy())
         spelled = _other_spelling(rule, source, typed)
-    case = exp.Case().when(source.is_(exp.null()), exp.false())
+    case = exp.Case().when(source.is_(exp.null()), exp.false(), copy=False)
     if rule.how in ("date", "timestamp", "timestamptz"):
-        case = case.when(exp.not_(_in_years(typed, rule.target)), exp.true())
-    case = case.when(same, exp.false())
+        outside = exp.not_(_in_years(typed, rule.target), copy=False)
+        case = case.when(outside, exp.true(), copy=False)
+    case = case.when(same, exp.false(), copy=False)
     if spelled is not None:
-        case = case.when(spelled, exp.false())
-    return case.else_(exp.true())
+        case = case.when(spelled, exp.false(), copy=False)
+    return case.else_(exp.true(), copy=False)
 
 
 def _other_spelling(
@@ -341,7 +342,7 @@ def _without_zeros(text: exp.Expression) -> exp.Expression:
         this=_call("contains", text.copy(), "."),
         expression=exp.not_(_call("suffix", text.copy(), ".")),
     )
-    return exp.Case().when(fraction, stripped).else_(text.copy())
+    return exp.Case().when(fraction, stripped, copy=False).else_(text.copy(), copy=False)
 
 
 _OFFSET = r"([+-])(\d{2})(?::(\d{2}))?(?::(\d{2}))?$"
