@@ -31,7 +31,7 @@ def _leave_out_numpy() -> None:
     """Let `import numpy` fail as if it were not installed, unless it is imported already.
 
     pyarrow imports numpy wherever it is installed (Ion's library asks for it), and numpy starts
-    threads for linear algebra: 0.06 seconds and 0.12 CPU seconds of every start (measured 2026-11,
+    threads for linear algebra: 0.06 seconds and 0.13 CPU seconds of every start (measured 2026-11,
     pyarrow 26.0.1, two cores). Nothing here exchanges arrays, and pyarrow, Polars and DuckDB do
     without. Here and not in the package: who uses it as a library decides for the process.
     https://docs.python.org/3/reference/import.html#the-module-cache (read 2026-11)
