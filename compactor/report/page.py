@@ -67,8 +67,8 @@ def html(result: RunResult) -> str:
 
 def load() -> None:
     """Compile the templates ahead of time: that takes longer than to fill them in."""
-    template("page.html.j2")
-    template("table.html.j2")
+    for file in ("parts.html.j2", "page.html.j2", "table.html.j2"):
+        template(file)
 
 
 def embedded(rows: Sequence[Row]) -> Markup:

@@ -203,6 +203,8 @@ def _ours(options: Options, source: str, shape: Shape, memory: str = "auto") -> 
         config.write_text(_config(source, target, shape, memory))
         return [sys.executable, "-m", "compactor", "-c", str(config), "run", "--json"]
 
+    # as pip does when it installs: where PYTHONDONTWRITEBYTECODE is set, each run would compile
+    child("compileall", "-q", str(REPOSITORY / "compactor"))
     path = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
     return Contestant(OURS, command, env={"PYTHONPATH": path})
 
