@@ -95,7 +95,7 @@ def test_json_lines_become_a_table_that_keeps_each_line(line: Line) -> None:
     ("key", "content", "said"),
     [
         ("t/a.csv", b'a,b\n1,"x\ny"\n3\n', "line 4: expected 2 values, found 1"),
-        ("t/a.csv", gzip.compress(b"a,b\n1,2\n")[:-1], "gzip data is damaged"),
+        ("t/a.csv", gzip.compress(b"a,b\n1,2\n", mtime=0)[:-1], "gzip data is damaged"),
         ("t/a.jsonl", b'{"a": 1}\n{"a": 1, "a": 2}\n', "line 2: the key 'a' stands twice"),
         ("t/a.jsonl", b'{"a": 1}\n[1]\n', "line 2: expected a JSON object"),
         ("t/a.jsonl", b'{"a": 1}\n{"a": }\n', "line 2: expected JSON"),
