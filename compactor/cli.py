@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,12 +17,12 @@ import typer
 
 from . import __version__, batch_commands, progress, retention_commands
 from .errors import CompactorError, ConfigError
+from .fingerprint_commands import fingerprint_command
 from .flags import Json, config_of_flags, leave, print_result, settings, write_file
-from .report_commands import report_command, write_audit
+from .report_commands import load_report, report_command, write_audit
 
 if TYPE_CHECKING:
     from .evidence.keys import SigningKey
-    from .model import RunResult
 
 EXIT_CODES = """
 Exit codes: 0 done or nothing to do | 1 unexpected | 2 usage or configuration |
@@ -147,7 +147,7 @@ def run_command(
             config,
             fixed=fixed,
             show=show,
-            load_report=_load_report,
+            load_report=load_report,
             accept_retention=accept_retention,
         )
     from . import report
@@ -322,14 +322,8 @@ def audit_command(
     leave(found.exit_code)
 
 
-def _load_report() -> Callable[[RunResult], str]:
-    from . import report
-
-    report.load()
-    return report.html
-
-
 app.command("report")(report_command)
+app.command("fingerprint")(fingerprint_command)
 
 
 @app.command("init")

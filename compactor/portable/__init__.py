@@ -1,1 +1,1 @@
-"""A fingerprint that other databases can recompute in SQL; the specification: docs/fingerprint.md."""
+"""A fingerprint that other databases can recompute in SQL, as docs/fingerprint.md specifies it."""

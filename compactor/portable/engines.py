@@ -111,7 +111,7 @@ class Engine(ABC):
         """Return plain digits, without zeros at the end of the fraction."""
         return without_zeros(self.string(value)) if column.scale else self.string(value)
 
-    def text(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:  # noqa: ARG002
+    def text(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:
         return value.copy()
 
     def hex(self, value: exp.Expression) -> exp.Expression:
@@ -152,7 +152,7 @@ class _DuckDB(Engine):
     def days(self, value: exp.Expression) -> exp.Expression:
         return minus(value, exp.cast(text(_EPOCH), "DATE"))
 
-    def milliseconds(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:  # noqa: ARG002
+    def milliseconds(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:
         micros = add(call("EPOCH_US", value), number(500))
         below = exp.LT(this=remainder(micros, 1000), expression=number(0))
         down = exp.Case().when(below, number(1)).else_(number(0))
@@ -177,7 +177,7 @@ class _Trino(Engine):
     def days(self, value: exp.Expression) -> exp.Expression:
         return call("DATE_DIFF", text("day"), exp.cast(text(_EPOCH), "DATE"), value)
 
-    def milliseconds(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:  # noqa: ARG002
+    def milliseconds(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:
         start, rounded = (
             cast(moment, "TIMESTAMP(3)", self.printed) for moment in (text(_EPOCH), value)
         )
@@ -215,7 +215,7 @@ class _Spark(Engine):
     def days(self, value: exp.Expression) -> exp.Expression:
         return call("UNIX_DATE", value)
 
-    def milliseconds(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:  # noqa: ARG002
+    def milliseconds(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:
         half = exp.Interval(this=text("500"), unit=exp.var("MICROSECOND"))
         return call("UNIX_MILLIS", add(value, half))  # which rounds down
 
@@ -236,7 +236,7 @@ class _Postgres(Engine):
     def _utf8(self, value: exp.Expression) -> exp.Expression:
         return call("CONVERT_TO", value, text("UTF8"))
 
-    def decimal(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:  # noqa: ARG002
+    def decimal(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:
         """The source's own scale is not known, nor is it the same for all of its values."""
         printed = self.string(value)
         with_point = has_point(call("STRPOS", printed, text(".")))
@@ -254,7 +254,7 @@ class _Postgres(Engine):
     def days(self, value: exp.Expression) -> exp.Expression:
         return minus(value, exp.cast(text(_EPOCH), "DATE"))
 
-    def milliseconds(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:  # noqa: ARG002
+    def milliseconds(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:
         """By fields: before PostgreSQL 14, EXTRACT(epoch ...) is a float with too few digits."""
 
         def field(name: str) -> exp.Expression:
@@ -293,7 +293,7 @@ class _MySQL(Engine):
     def integer(self, value: exp.Expression) -> exp.Expression:
         return self.string(add(value, number(0)))  # the zeros of ZEROFILL and YEAR are no digits
 
-    def decimal(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:  # noqa: ARG002
+    def decimal(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:
         printed = self.integer(value)
         with_point = has_point(call("LOCATE", text("."), printed))
         return (
@@ -317,7 +317,7 @@ class _MySQL(Engine):
         unit, start = exp.var("MICROSECOND"), text(f"{_EPOCH} 00:00:00")
         return self._rounded(call("TIMESTAMPDIFF", unit, start, value))
 
-    def milliseconds_utc(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:  # noqa: ARG002
+    def milliseconds_utc(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:
         """UNIX_TIMESTAMP gives what a TIMESTAMP holds, whatever the time zone of the session."""
         micros = times(call("UNIX_TIMESTAMP", value), 1_000_000)
         return self._rounded(cast(micros, "SIGNED", self.printed))

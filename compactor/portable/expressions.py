@@ -25,7 +25,8 @@ def number(value: int) -> exp.Expression:
 
 
 def cast(value: exp.Expression, kind: str, dialect: str) -> exp.Expression:
-    return exp.cast(value.copy(), kind, dialect=dialect)
+    """Return a cast, also of a cast to another DECIMAL, which `exp.cast` would leave out."""
+    return exp.Cast(this=value.copy(), to=exp.DataType.build(kind, dialect=dialect))
 
 
 def add(left: exp.Expression, right: exp.Expression) -> exp.Expression:

@@ -39,7 +39,7 @@ def lanes() -> list[exp.Expression]:
     return [exp.column(lane) for lane in LANES_OF_A_ROW]
 
 
-def sums() -> list[exp.Expression]:
+def sums() -> list[exp.Expr]:
     return [exp.alias_(exp.Sum(this=lane), lane.name) for lane in lanes()]
 
 

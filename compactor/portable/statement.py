@@ -29,7 +29,7 @@ class Rows:
     """Where the rows are: a table or table function, which of them, and the day of each."""
 
     place: exp.Expression
-    where: exp.Expression | None = None
+    where: exp.Expr | None = None
     day: exp.Expression | None = None
     """Text `yyyy-MM-dd`, NULL where a row has none; given to have one fingerprint a day."""
 
@@ -62,7 +62,9 @@ def statement(columns: Sequence[PortableColumn], rows: Rows, dialect: Dialect) -
     return whole.group_by(exp.column(DAY)).order_by(exp.column(DAY)) if day else whole
 
 
-def with_lanes(below: exp.Select, columns: Sequence[PortableColumn], names: Sequence[str]) -> exp.Select:
+def with_lanes(
+    below: exp.Select, columns: Sequence[PortableColumn], names: Sequence[str]
+) -> exp.Select:
     """Return the rows of a DuckDB select with what each of them adds to the sums.
 
     `names` are those that the columns have there.
@@ -76,14 +78,14 @@ def with_lanes(below: exp.Select, columns: Sequence[PortableColumn], names: Sequ
 
 def _texts(
     engine: Engine, columns: Sequence[PortableColumn], values: Sequence[exp.Expression]
-) -> list[exp.Expression]:
+) -> list[exp.Expr]:
     return [
         exp.alias_(engine.canonical(column, value), f"text{number}")
         for number, (column, value) in enumerate(zip(columns, values, strict=True), start=1)
     ]
 
 
-def _steps(engine: Engine, texts: Sequence[exp.Expression]) -> list[list[exp.Expression]]:
+def _steps(engine: Engine, texts: Sequence[exp.Expr]) -> list[list[exp.Expr]]:
     """Return what is made of the canonical texts, one upon the other."""
     row_text = engine.row_text([exp.column(one.alias) for one in texts])
     lanes = zip(engine.lanes(exp.column(_HASH)), LANES_OF_A_ROW, strict=True)
@@ -94,7 +96,5 @@ def _steps(engine: Engine, texts: Sequence[exp.Expression]) -> list[list[exp.Exp
     ]
 
 
-def _over(
-    below: exp.Select, kept: Sequence[exp.Expression], columns: Sequence[exp.Expression]
-) -> exp.Select:
+def _over(below: exp.Select, kept: Sequence[exp.Expr], columns: Sequence[exp.Expr]) -> exp.Select:
     return exp.select(*[one.copy() for one in kept], *columns).from_(below.subquery("r"))
