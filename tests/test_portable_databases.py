@@ -301,7 +301,7 @@ MYSQL = (
     (Column("Padded", "int unsigned"), "int(8) unsigned zerofill", (42, 0, None, 2**32 - 1)),
     (Column("year", "year"), "year", (1901, 0, None, 2155)),
     (Column("amount", "decimal", 12, 4), "decimal(12,4)", ("-0.0500", "0", None, "9.5")),
-    (Column("padded", "decimal", 6, 2), "decimal(6,2) zerofill", ("1.5", "0", None, "9")),
+    (Column("filled", "decimal", 6, 2), "decimal(6,2) zerofill", ("1.5", "0", None, "9")),
     (Column("whole", "decimal", 30, 0), "decimal(30,0)", ("9" * 30, "-100", None, "0")),
     (Column("day", "date"), "date", ("1000-01-01", "9999-12-31", None, "1969-12-31")),
     (
@@ -374,5 +374,5 @@ def test_mariadb_gives_what_the_manifest_says_of_its_export(
     assert set(result.portable.left_out) == {"at", "made", "sec", "ratio", "doc", "clock"}
     assert exported.given() == (4, result.portable.digest)
     assert exported.agrees_by_day() in (3, 4)
-    session.rows("UPDATE shop.`my.Table` SET padded = 1.51 WHERE id = 1")
+    session.rows("UPDATE shop.`my.Table` SET filled = 1.51 WHERE id = 1")
     assert exported.given() != (4, result.portable.digest)

@@ -49,7 +49,7 @@ _FLOATS = frozenset((T.FLOAT, T.DOUBLE))
 _NESTED = frozenset((T.ARRAY, T.LIST, T.STRUCT, T.MAP))
 
 PADDED = frozenset(("char", "character", "bpchar"))
-"""CHAR: PostgreSQL's text of it has lost the blanks that its value has."""
+"""CHAR: PostgreSQL's values have blanks at their end, MySQL's have none."""
 _TEXT_TYPES = frozenset(
     {
         *("", "text", "character varying", "varchar", "name", "citext", *PADDED),

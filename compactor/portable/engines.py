@@ -242,10 +242,9 @@ class _Postgres(Engine):
         with_point = has_point(call("STRPOS", printed, text(".")))
         return exp.Case().when(with_point, without_zeros(printed)).else_(printed)
 
-    def text(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:
-        if column.source_type not in PADDED:
-            return self.string(value)
-        # CONCAT keeps the blanks, as COPY does; a cast does not
+    def text(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:  # noqa: ARG002
+        """By the type's output function, as COPY does: a cast loses the blanks of CHAR, and gives
+        an inet a mask."""
         return exp.Case().when(exp.not_(value.copy().is_(exp.null())), call("CONCAT", value))
 
     def hex(self, value: exp.Expression) -> exp.Expression:
