@@ -89,6 +89,9 @@ def literal(value: Value, kind: str, dialect: str) -> exp.Expr:
         return exp.Anonymous(this=name, expressions=[text, *more])
     if kind == "BOOLEAN" and dialect == "mysql":
         return exp.null() if value is None else exp.Literal.number(int(value))
+    if kind == "TIMESTAMPTZ" and dialect == "mysql":  # for a session in UTC
+        value = value and value.astimezone(UTC).replace(tzinfo=None)
+        kind = "TIMESTAMP"
     written: exp.Expr = exp.null() if value is None else exp.Literal.string(str(value))
     if isinstance(value, int) and not isinstance(value, bool):
         written = exp.Literal.string(str(value))

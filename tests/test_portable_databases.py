@@ -84,6 +84,7 @@ class MySQL:
             user=server.user,
             password=databases.PASSWORD,
             charset="utf8mb4",
+            init_command="SET time_zone = '+00:00'",
             autocommit=True,
         )
 
