@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import duckdb
-import make_exports as make
-import portable_lake as lake
 import portable_rows as spec
 import pytest
-import sqlglot
-from commands import Command
-from lines import NULL_DAY, Line
 from sqlglot import exp
 from test_portable import columns_of
 
 from compactor import sql
-from compactor.errors import ConfigError
-from compactor.model import RunResult
 from compactor.portable.engines import ENGINES, Dialect
 from compactor.portable.statement import Rows, statement
 
