@@ -1,4 +1,4 @@
-"""A lake with the nasty rows of `portable_rows`, of every type that is covered, and two that are not."""
+"""A lake with the nasty rows of `portable_rows`, with columns that are left out."""
 
 from __future__ import annotations
 

@@ -141,13 +141,14 @@ def test_any_change_shows(rows: list[Row], other: Row, place: int) -> None:
     place %= len(rows)
     for changed in (rows[:place] + rows[place + 1 :], [*rows, rows[place]]):  # lost, doubled
         assert of_table(pa.Table.from_pylist(changed, schema=SCHEMA)) != before
-    for name, value in other.items():
-        row = rows[place] | {name: value}
-        if spec.canonical(value) != spec.canonical(rows[place][name]):
-            changed = [*rows[:place], row, *rows[place + 1 :]]
-            count, digest = of_table(pa.Table.from_pylist(changed, schema=SCHEMA))
-            assert count == before[0]
-            assert digest != before[1]
+    name = sorted(other)[len(str(other)) % len(other)]
+    row = rows[place] | {name: other[name]}
+    if spec.canonical(other[name]) != spec.canonical(rows[place][name]):
+        count, digest = of_table(
+            pa.Table.from_pylist([*rows[:place], row, *rows[place + 1 :]], schema=SCHEMA)
+        )
+        assert count == before[0]
+        assert digest != before[1]
 
 
 @pytest.mark.parametrize(

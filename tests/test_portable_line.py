@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import duckdb
+import make_exports as make
 import make_partitions
 import make_types
 import portable_lake as lake
@@ -13,9 +14,11 @@ import portable_rows as spec
 import pytest
 from lines import NULL_DAY, Line, assert_good
 
+from compactor import stage
 from compactor.model import PartitionResult, TableResult
 from compactor.portable.asked import Options, fingerprint
 from compactor.portable.proof import Proof
+from compactor.sample_exports import Column, RdsExport
 
 DIGITS = "digits below the millisecond, rounded half up: Athena reads no more of a timestamp"
 
@@ -69,19 +72,33 @@ def test_a_table_in_chunks_has_the_same_digest(tmp_path: Path, limits: dict[str,
     assert (table.portable.rows, table.portable.digest) == spec.fingerprint(lake.ROWS, lake.COVERED)
 
 
-def test_rows_taken_over_while_staging_have_the_digest_of_those_read_from_the_lake(
-    tmp_path: Path,
+def test_rows_taken_over_while_staging_have_the_same_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many tiny objects are decoded once; partitions cover their parent's folders."""
+    monkeypatch.setattr(stage, "STREAM_BYTES", 1)
     line = Line(tmp_path)
-    make_partitions.partitioned_twice(line.source)
+    lake.write(line)
+    table = lake.run(line, limits={"scratch": "1KiB"})
+    assert any("taken over from pyarrow" in check.source for check in table.checks)
+    assert table.portable is not None
+    assert (table.portable.rows, table.portable.digest) == spec.fingerprint(lake.ROWS, lake.COVERED)
+
+
+def test_a_table_that_covers_its_partitions_has_one_and_they_have_none(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    made = RdsExport(line.source, "twice", make.SNAPSHOT)
+    columns = [Column("id", "bigint"), Column("label", "text"), Column("amount", "numeric")]
+    parts = [make_partitions.partition_rows(start) for start in (0, 100)]
+    made.table("public.events", columns, parts)
+    for number, part in enumerate(parts):
+        made.table(f"public.events_p{number}", columns, part)
+    made.finish()
     done = line.run(verify={"portable": True})
     assert_good(done)
-    stored = [table for table in done.result.tables if table.status == "done"]
-    assert len(stored) > 5
-    assert_lake_gives_the_manifest(line, stored)
-    for table in done.result.tables:
-        assert (table.portable is None) == (table.status == "covered")
+    found = {table.table: table.portable is None for table in done.result.tables}
+    expected = {"public.events": False, "public.events_p0": True, "public.events_p1": True}
+    assert found == expected
+    assert_lake_gives_the_manifest(line, [one for one in done.result.tables if one.portable])
 
 
 def assert_lake_gives_the_manifest(line: Line, tables: list[TableResult]) -> None:

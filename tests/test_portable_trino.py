@@ -121,7 +121,7 @@ def test_the_reference_of_nasty_rows(trino: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_a_wide_table_calls_no_function_with_more_arguments_than_trino_takes() -> None:
-    kinds = {f"c{no:03}": "BIGINT" for no in range(300)}
+    kinds = {f"c{no:03}": "BIGINT" for no in range(130)}
     select = statement(columns_of(kinds), Rows(place=exp.to_table("t")), "trino")
     most = max(len(call.expressions) for call in select.find_all(exp.Anonymous))
     assert most <= 50
