@@ -21,7 +21,7 @@ from compactor.errors import CompactorError, SignatureError, StoreError, Verific
 GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = (
     *("audit", "key", "evidence"),
-    *("scan", "plan", "run", "reconcile", "report", "init", "demo"),
+    *("scan", "plan", "run", "reconcile", "report", "fingerprint", "init", "demo"),
     *("hold", "extend", "expired", "destroyed", "batch"),
 )
 SUBCOMMANDS = ("evidence pack",)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ..evidence.audited import Audit
 from ..model import Model, Plan, RunResult, Scan
+from ..portable.asked import Fingerprint
 from ..reconciliation import Reconciliation
 from ..stored import Snapshot, by_snapshot
 from .answers import Answer, Tally, answers, tally
@@ -50,8 +51,10 @@ DOCUMENTS: tuple[type[Model], ...] = (
     Scan,
     Reconciliation,
     Audit,
+    Fingerprint,
 )
-"""What the commands print: `report --json`, `run`, `plan`, `scan`, `reconcile`, `audit`."""
+"""What the commands print: `report --json`, `run`, `plan`, `scan`, `reconcile`, `audit`,
+`fingerprint`."""
 
 
 def run_report(result: RunResult) -> RunReport:

@@ -28,6 +28,7 @@ TABLE_COLUMNS = (
     "archived_objects", "locked_objects", "lock_modes", "locked_until", "last_locked_until",
     "legal_holds", "kept_text_columns", "findings", "covers", "covered_by", "error",
     "task_id", "fingerprint", "objects_sha256", "source", "manifest_url", "manifest_sha256",
+    "portable_digest",
 )  # fmt: skip
 CHECK_COLUMNS = (
     "run_id", "database", "table", "task_id", "check", "subject", "status", "expected", "actual",
@@ -118,4 +119,5 @@ def _table(
         f"{table.source_url}{table.source_folder}",
         result.manifest.url if result.manifest else None,
         result.manifest.sha256 if result.manifest else None,
+        table.portable.digest if table.portable else None,
     )  # fmt: skip
