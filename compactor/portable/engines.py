@@ -242,7 +242,7 @@ class _Postgres(Engine):
         with_point = has_point(call("STRPOS", printed, text(".")))
         return exp.Case().when(with_point, without_zeros(printed)).else_(printed)
 
-    def text(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:  # noqa: ARG002
+    def text(self, value: exp.Expression, column: PortableColumn) -> exp.Expression:
         """By the type's output function, as COPY does: a cast loses the blanks of CHAR, and gives
         an inet a mask."""
         return exp.Case().when(exp.not_(value.copy().is_(exp.null())), call("CONCAT", value))
