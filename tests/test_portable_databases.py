@@ -24,6 +24,7 @@ from compactor.model import TableResult
 from compactor.portable.asked import Fingerprint, Options, fingerprint
 from compactor.portable.engines import ENGINES
 from compactor.portable.statement import Rows, statement
+from compactor.report.fingerprint import fingerprint_text
 from compactor.sample_exports import Column, Layout, RdsExport
 from compactor.sample_exports.rds import Engine
 
@@ -203,7 +204,7 @@ class Exported:
         return len(expected)
 
     def given(self) -> tuple[int, str]:
-        count, digest = self.session.row(self.ask().sql, odd=True)
+        count, digest = self.session.row(fingerprint_text(self.ask()), odd=True)
         return count, digest
 
 
