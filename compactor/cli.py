@@ -8,21 +8,32 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import __version__, batch_commands, progress, retention_commands
+from . import (
+    __version__,
+    audit_tables_commands,
+    batch_commands,
+    evidence_commands,
+    progress,
+    retention_commands,
+)
+from .catalog_commands import catalog_command
+from .ddl_commands import ddl_command
 from .errors import CompactorError, ConfigError
 from .fingerprint_commands import fingerprint_command
 from .flags import Json, config_of_flags, leave, print_result, settings, write_file
-from .report_commands import load_report, report_command, write_audit
+from .iceberg_commands import iceberg_command
+from .query_commands import query_command
+from .report_commands import report_command, write_audit
 
 if TYPE_CHECKING:
-    from .evidence.keys import SigningKey
+    from .model import RunResult
 
 EXIT_CODES = """
 Exit codes: 0 done or nothing to do | 1 unexpected | 2 usage or configuration |
@@ -147,7 +158,7 @@ def run_command(
             config,
             fixed=fixed,
             show=show,
-            load_report=load_report,
+            load_report=_load_report,
             accept_retention=accept_retention,
         )
     from . import report
@@ -322,7 +333,19 @@ def audit_command(
     leave(found.exit_code)
 
 
+def _load_report() -> Callable[[RunResult], str]:
+    from . import report
+
+    report.load()
+    return report.html
+
+
 app.command("report")(report_command)
+app.command("iceberg")(iceberg_command)
+app.command("queries")(audit_tables_commands.queries_command)
+app.command("catalog")(catalog_command)
+app.command("ddl")(ddl_command)
+app.command("query")(query_command)
 app.command("fingerprint")(fingerprint_command)
 
 
@@ -340,101 +363,6 @@ def init_command(
         raise ConfigError(f"{output} exists already; name another file")
     write_file(output, example())
     print(f"{output}: set source.urls and lake.url, then run: compactor -c {output} scan")
-
-
-key_app = typer.Typer(
-    help="Keys that sign the chain of evidence.\n\nExample: compactor key new compactor.key",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(key_app, name="key")
-
-
-@key_app.command("new")
-def key_new_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
-) -> None:
-    """Make an ed25519 key pair: FILE (private, mode 0600) and FILE.pub; print its entry as trusted.
-
-    Example: compactor key new compactor.key
-    """
-    from .evidence.keys import new_key
-
-    _print_key(new_key(file))
-
-
-@key_app.command("show")
-def key_show_command(
-    uri: Annotated[
-        str | None,
-        typer.Argument(metavar="KEY", help="ed25519:FILE or awskms:ID; else the configured one."),
-    ] = None,
-) -> None:
-    """Print the entry of a key for the file of trusted keys, valid from now on.
-
-    Example: compactor key show awskms:alias/audit
-    """
-    from .evidence.keys import open_key
-
-    if uri is None:
-        evidence = config_of_flags().evidence
-        if evidence is None:
-            raise ConfigError("no key is configured", hint="give one: ed25519:FILE or awskms:ID")
-        uri = evidence.key
-    _print_key(open_key(uri))
-
-
-def _print_key(key: SigningKey) -> None:
-    from .evidence.keys import TrustedKeys
-    from .model import to_json
-    from .pipeline import utc_now
-
-    entry = key.trusted(utc_now().replace(microsecond=0), note=key.uri)
-    print(to_json(TrustedKeys(keys=(entry,)), indent=1))
-
-
-evidence_app = typer.Typer(
-    help="The chain of evidence, for those who audit it.\n\n"
-    "Example: compactor evidence pack shop.public.orders -o pack.zip",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(evidence_app, name="evidence")
-
-
-@evidence_app.command("pack")
-def evidence_pack_command(
-    wanted: Annotated[
-        str,
-        typer.Argument(
-            help="A run's id, database.table, or days (UTC) in which runs ended: FIRST..LAST.",
-            metavar="RUN|TABLE|PERIOD",
-        ),
-    ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The zip.", metavar="FILE")],
-    keys: Annotated[
-        Path | None,
-        typer.Option("--keys", help="Trusted keys; else those configured.", metavar="FILE"),
-    ] = None,
-    from_selected: Annotated[
-        bool,
-        typer.Option("--from-selected", help="Leave out the links before the first selected one."),
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Write a zip of signed links, manifests, reports, keys, and a program that verifies them.
-
-    Reads only. The whole chain is in it. Same evidence, same bytes. To verify it, offline and with
-    Python alone: unzip it, then python3 -I verify.py
-
-    Example: compactor -c shop.toml evidence pack 2026-01-01..2026-03-31 -o pack.zip
-    """
-    from .evidence.pack import pack
-    from .report.pack import pack_text
-
-    packed = pack(config_of_flags(), wanted, output, keys, from_selected=from_selected)
-    print_result(packed, pack_text, as_json)
-    leave(packed.exit_code)
 
 
 @app.command("demo")
@@ -456,9 +384,8 @@ def demo_command(
 
 retention_commands.add_to(app)
 app.add_typer(batch_commands.batch_app, name="batch")
-
-
-# --- helpers --------------------------------------------------------------------------------------
+app.add_typer(evidence_commands.key_app, name="key")
+app.add_typer(evidence_commands.evidence_app, name="evidence")
 
 
 def _read_plan(path: Path) -> Any:
@@ -484,7 +411,7 @@ def _errors() -> Iterator[None]:
         # Typer makes an exit with 130 of Ctrl-C, and says nothing
         if isinstance(leaving, SystemExit) and leaving.code != 130:
             raise
-        print("compactor: interrupted; the next run finishes what this one began", file=sys.stderr)
+        print("compactor: interrupted; what a run began, the next one finishes", file=sys.stderr)
         sys.exit(130)
 
 

@@ -164,13 +164,13 @@ def load(
     order += [exp.column(rule.scratch_name) for rule in keys]
     order.append(exp.column("h1"))
     select = hashed_rows(rules, day, portable=options.portable).order_by(
-        *[exp.Ordered(this=column, nulls_first=False) for column in order]
+        *[exp.Ordered(this=column, nulls_first=False) for column in order], copy=False
     )
     connection.execute("DROP TABLE IF EXISTS sorted")
     create = exp.Create(
         this=exp.Table(this=exp.to_identifier("sorted")), kind="TABLE", expression=select
     )
-    connection.execute(create.sql(dialect="duckdb"), {"files": list(files)})
+    connection.execute(create.sql(dialect="duckdb", copy=False), {"files": list(files)})
     lossy = {row["bad"]: row["rows"] for row in rows(connection, "compact/lossy")}
     found = partitions(connection, portable=options.portable)
     return Loaded(rules=tuple(rules), partitions=found, lossy=lossy)

@@ -18,7 +18,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from pydantic import (
     BaseModel,
@@ -110,7 +109,11 @@ def _normal(url: str) -> str:
     """Return a URL or folder without trailing slash; local folders are absolute."""
     if "://" in url and not url.startswith("file://"):
         return url.rstrip("/")
-    local = url2pathname(urlsplit(url).path) if "://" in url else url
+    local = url
+    if "://" in url:
+        from urllib.request import url2pathname  # with an HTTP client, for this alone
+
+        local = url2pathname(urlsplit(url).path)
     return os.path.abspath(local).rstrip("/")  # noqa: PTH100 - without following links
 
 
@@ -501,6 +504,8 @@ def _known(loc: tuple[Any, ...]) -> list[str]:
         "evidence": EvidenceConfig,
         "compact": CompactConfig,
         "formats": FormatsConfig,
+        "verify": VerifyConfig,
+        "catalog": CatalogConfig,
         "audit": AuditConfig,
         "limits": LimitsConfig,
         "tables": TableConfig,

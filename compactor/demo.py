@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -21,7 +22,8 @@ from . import pipeline, progress, report
 from .config import Config, parse_config
 from .errors import CompactorError
 from .evidence.keys import new_key
-from .model import RunResult, to_json
+from .measured_benefit import measure
+from .model import HIVE_NULL, RunResult, to_json
 from .sample_exports import (
     CartsSize,
     DmsTarget,
@@ -59,6 +61,8 @@ grain = "month"
 grain = "month"
 """
 
+_MEASURED = ("shop", "public.orders")
+
 
 def demo(folder: Path) -> int:
     """Run the demo; return the exit code of its run."""
@@ -87,8 +91,12 @@ def demo(folder: Path) -> int:
         _say("6. compactor run, once more")
         again = pipeline.run(config, load_report=lambda: report.html).result
         print(_indent(f"status: {again.status}"))
-        _say("7. try to delete a locked version")
+        _say("7. query one day, of the export and of the lake")
+        print(_indent(_one_day(result)))
+        _say("8. try to delete a locked version")
         print(_indent(_try_to_delete(result)))
+        _say("9. compactor query")
+        print(_indent(_ask(config, result)))
     print()
     _say(f"done in {time.monotonic() - begun:.0f} s; the server has been stopped")
     _say(f"report: {(folder / 'report.html').resolve().as_uri()}")
@@ -165,6 +173,44 @@ def _deliver() -> tuple[int, int]:
 
         with ThreadPoolExecutor(32) as pool:
             return len(files), sum(pool.map(upload, files))
+
+
+def _ask(config: Config, result: RunResult) -> str:
+    """Ask about the newest month of orders: the files of all other months stay unread."""
+    from sqlglot import exp
+
+    from . import query
+    from .query_output import read_text, write_table
+
+    (orders,) = (
+        table
+        for table in result.tables
+        if (table.database, table.table, table.status) == ("shop", "public.orders", "done")
+    )
+    month = max(part.value for part in orders.partitions if part.value != HIVE_NULL)
+    statement = (
+        exp.select("status", "count(*) AS orders", "sum(amount) AS amount")
+        .from_("shop.public.orders")
+        .where(exp.column("dt").eq(month))
+        .group_by("status")
+        .order_by("orders DESC")
+        .sql("duckdb")
+    )
+    begun = time.monotonic()
+    out = io.StringIO()
+    with query.answer(config, statement) as found:
+        write_table(found, out, None)
+        read = found.read(time.monotonic() - begun)
+    return f"{statement}\n\n{out.getvalue()}\n{read_text(found.shown, read)}"
+
+
+def _one_day(result: RunResult) -> str:
+    """Measure what a query for one day of the orders reads, before and after."""
+    (orders,) = (table for table in result.tables if (table.database, table.table) == _MEASURED)
+    found = measure(orders, open_store(orders.source_url), open_store(result.lake))
+    if found is None:
+        raise CompactorError(f"{'.'.join(_MEASURED)} of the demo has no days")
+    return report.measured_text(found)
 
 
 def _try_to_delete(result: RunResult) -> str:

@@ -2,6 +2,7 @@
 
     CompactorError            1   anything not listed below
     |- ConfigError            2   configuration or usage
+    |  '- NoSuchType          2   a column's type has no word in a catalog
     |- SourceError            3   an export is unreadable, incomplete or unknown
     |  |- ObjectUnreadable    3   one object of an export cannot be read
     |  '- SchemaDrift         3   the objects of a table do not fit together without loss
@@ -45,6 +46,10 @@ def _rebuild(cls: type[CompactorError], message: str, key: str, hint: str) -> Co
 
 class ConfigError(CompactorError):
     exit_code = 2
+
+
+class NoSuchType(ConfigError):
+    pass
 
 
 class SourceError(CompactorError):

@@ -13,11 +13,14 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from . import manifests
 from .errors import ConfigError, StoreError
 from .model import PartitionResult, RunResult, StoredObject, TableResult, snapshot_text
-from .store.interface import Store
+
+if TYPE_CHECKING:
+    from .store.interface import Store
 
 CHANGES = "_changes"
 """Databases whose tables hold events: each snapshot is one more window of them."""
@@ -31,6 +34,9 @@ class LakeSnapshot:
     result: TableResult
     archive_url: str | None
     """The archive that holds it, too; None if that manifest names none."""
+    first_run: str = ""
+    """The first run whose manifest names it: what is registered in this order never moves, whatever
+    later runs name it again (a new archive, say)."""
 
     @property
     def moment(self) -> datetime:
@@ -136,10 +142,15 @@ def collect(runs: Iterable[RunResult]) -> LakeTables:
                 covered[f"{result.database}.{result.table}"] = result.covered_by or ""
             if result.status not in ("done", "adopted"):
                 continue
-            one = LakeSnapshot(run_id=run.run_id, result=result, archive_url=run.archive)
             moments = found.setdefault((result.database, result.table), {})
             first.setdefault((result.database, result.table), run.run_id)
-            before = moments.get(one.moment)
+            before = moments.get(result.snapshot)
+            one = LakeSnapshot(
+                run_id=run.run_id,
+                result=result,
+                archive_url=run.archive,
+                first_run=before.first_run if before else run.run_id,
+            )
             if before is None or _rank(one) >= _rank(before):
                 moments[one.moment] = one
     tables = tuple(

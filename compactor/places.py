@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import archive
 from .config import Config
 from .errors import ConfigError
-from .s3_inventory import MEMORY_BYTES, Inventories, open_place
 from .store import open_store
 from .store.interface import Store
+
+if TYPE_CHECKING:
+    from .s3_inventory import Inventories
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,12 @@ def open_stores(config: Config) -> Stores:
     return Stores(sources, tables, vault, chain)
 
 
-def open_inventories(config: Config, now: datetime) -> Inventories:
-    """Open the places of the S3 Inventories that stand in for listings."""
+def open_inventories(config: Config, now: datetime) -> Inventories | None:
+    """Open the places of the S3 Inventories that stand in for listings; None without any."""
+    if not config.source.inventory:
+        return None
+    from .s3_inventory import MEMORY_BYTES, Inventories, open_place
+
     many = config.limits.concurrency
     places = {
         source: open_place(config.source.inventory[url], concurrency=many)

@@ -112,16 +112,19 @@ def probe(
     flagged = exp.select(
         *[exp.column(rule.staged_name) for rule in parsed],
         *[
-            exp.alias_(types.is_lossy(rule, exp.column(rule.scratch_name)), f"b{rule.no}")
+            exp.alias_(
+                types.is_lossy(rule, exp.column(rule.scratch_name)), f"b{rule.no}", copy=False
+            )
             for rule in parsed
         ],
-    ).from_(typed_rows(parsed).subquery("t"))
+    ).from_(typed_rows(parsed).subquery("t", copy=False), copy=False)
     if limit is not None:
-        flagged = flagged.limit(limit)
-    sql = exp.select(*[metric for rule in parsed for metric in _probe_metrics(rule)]).from_(
-        flagged.subquery("flagged")
+        flagged = flagged.limit(limit, copy=False)
+    select = exp.select(*[metric for rule in parsed for metric in _probe_metrics(rule)]).from_(
+        flagged.subquery("flagged", copy=False), copy=False
     )
-    row = connection.execute(sql.sql(dialect="duckdb"), {"files": list(files)}).fetchone()
+    sql = select.sql(dialect="duckdb", copy=False)
+    row = connection.execute(sql, {"files": list(files)}).fetchone()
     assert row is not None
     facts: dict[int, ColumnFacts] = {}
     for place, rule in enumerate(parsed):
@@ -153,7 +156,9 @@ _PROBE_DIGITS = (
 
 def _probe_metrics(rule: Rule) -> list[exp.Expression]:
     """Return the six aggregates that make a column's facts."""
-    given = exp.column(rule.staged_name)
+    given: exp.Expression = exp.column(rule.staged_name)
+    if rule.how == "micros":  # the only source that is no text, and examples are shown
+        given = exp.cast(given, "VARCHAR", dialect="duckdb")
     number: exp.Expression = exp.null()
     before: exp.Expression = exp.null()
     lossy: exp.Expression = exp.column(f"b{rule.no}")
@@ -182,7 +187,7 @@ def _fragment(text: str, **columns: exp.Expression) -> exp.Expression:
     def put(node: exp.Expression) -> exp.Expression:
         return exp.paren(columns[node.name].copy()) if isinstance(node, exp.Column) else node
 
-    return parsed.transform(put)
+    return parsed.transform(put, copy=False)
 
 
 def tune(rules: Sequence[Rule], facts: Mapping[int, ColumnFacts]) -> tuple[Rule, ...]:

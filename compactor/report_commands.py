@@ -112,14 +112,6 @@ def write_forms(forms: list[Form], found: Any) -> list[Path]:
     return written
 
 
-def load_report() -> Callable[[RunResult], str]:
-    """Return what makes the page of a run, ready to be used."""
-    from . import report
-
-    report.load()
-    return report.html
-
-
 def _read(path: Path) -> RunResult | Audit:
     """Return what a file says: the JSON of an audit, or of a run."""
     from .evidence.audited import Audit

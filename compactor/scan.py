@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,9 +24,11 @@ from .inventory import INVENTORY_SCHEMA, Inventory
 from .model import DateStats, Export, Table
 from .readers import READERS
 from .readers.interface import any_of
-from .s3_inventory import Inventories, Reading
 from .sql import cursor, query, rows, workspace
 from .store.interface import LISTING_SCHEMA, Store, Wanted
+
+if TYPE_CHECKING:
+    from .s3_inventory import Inventories, Reading
 
 __all__ = ["Inventory", "footers", "sample", "scan"]
 
@@ -90,6 +92,8 @@ def scan(
 
 def _readings(inventories: Inventories, urls: Sequence[str], scratch: Path) -> dict[int, Reading]:
     """Find and verify the manifests of all inventories, before anything is listed."""
+    from .s3_inventory import Reading
+
     memory = inventories.memory_bytes
     return {
         source: Reading(place, urls[source], scratch / f"inventory-{source}", memory)

@@ -234,8 +234,40 @@ def _typed(values: pa.ChunkedArray, column: Profiled) -> pl.Series:
     if kind == "timestamp" and series.dtype != pl.Datetime("us"):
         return series.cast(pl.Datetime("us"))
     if kind == "text" and series.dtype != pl.String:
-        return series.cast(pl.String)
+        if series.dtype == pl.Time:
+            return _time_text(series)
+        if isinstance(series.dtype, pl.Datetime):
+            return _moment_text(series)
+        is_uuid = rule is not None and rule.read_type == "UUID"
+        return _uuid_text(series) if is_uuid else series.cast(pl.String)
     return series
+
+
+def _time_text(times: pl.Series) -> pl.Series:
+    """Return times of day as DuckDB spells them: a fraction without trailing zeros, or none."""
+    return _without_zeros(times.dt.to_string("%H:%M:%S%.9f"))
+
+
+def _moment_text(moments: pl.Series) -> pl.Series:
+    """Return moments of nanoseconds as DuckDB spells them, in UTC where they have a zone."""
+    import polars as pl
+
+    assert isinstance(moments.dtype, pl.Datetime)
+    text = _without_zeros(moments.dt.to_string("%Y-%m-%d %H:%M:%S%.9f"))
+    return text if moments.dtype.time_zone is None else text + "+00"
+
+
+def _without_zeros(text: pl.Series) -> pl.Series:
+    return text.str.strip_chars_end("0").str.strip_chars_end(".")
+
+
+def _uuid_text(uuids: pl.Series) -> pl.Series:
+    """Return UUIDs, which are 16 bytes in Parquet, as everybody spells them."""
+    import polars as pl
+
+    digits = uuids.cast(pl.Binary).bin.encode("hex")
+    groups = r"^(.{8})(.{4})(.{4})(.{4})(.{12})$"
+    return digits.str.replace(groups, "$1-$2-$3-$4-$5")
 
 
 _ARROW_TYPES: dict[str, pa.DataType] = {

@@ -48,6 +48,7 @@ def connect(
         config["temp_directory"] = str(spill)
     connection = duckdb.connect(str(database) if database else ":memory:", config=config)
     connection.execute(_IN_UTC)
+    connection.execute("SET enable_progress_bar = false")  # it would be drawn on stdout
     if database is not None:
         # scratch lives for seconds: compressing it costs more than writing it
         connection.execute("SET force_compression = 'uncompressed'")

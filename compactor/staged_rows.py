@@ -161,16 +161,19 @@ def keep_decoded(
 def typed_rows(rules: Sequence[Rule], *, file_name: bool = False) -> exp.Select:
     """Select the columns as delivered (`s*`) and typed (`c*`)."""
     delivered = exp.select(
-        *[exp.alias_(exp.column(rule.read_name, quoted=True), rule.staged_name) for rule in rules]
-    ).from_(exp.Anonymous(this="staged", expressions=[exp.Placeholder(this="files")]))
+        *[
+            exp.alias_(exp.column(rule.read_name, quoted=True), rule.staged_name, copy=False)
+            for rule in rules
+        ]
+    ).from_(exp.Anonymous(this="staged", expressions=[exp.Placeholder(this="files")]), copy=False)
     typed = exp.select(
-        *[exp.alias_(types.value(rule), rule.scratch_name) for rule in rules],
+        *[exp.alias_(types.value(rule), rule.scratch_name, copy=False) for rule in rules],
         *[exp.column(rule.staged_name) for rule in rules],
     )
     if file_name:
         delivered = delivered.select(exp.alias_(exp.column(FILE_NAME, quoted=True), "file_name"))
         typed = typed.select(exp.column("file_name"))
-    return typed.from_(delivered.subquery("delivered"))
+    return typed.from_(delivered.subquery("delivered", copy=False), copy=False)
 
 
 def hashed_rows(
@@ -190,14 +193,14 @@ def hashed_rows(
     for rule in rules:
         if rule.parsed:
             lossy = types.is_lossy(rule, exp.column(rule.scratch_name))
-            bad = case = case.when(lossy, exp.Literal.number(rule.no))
+            bad = case = case.when(lossy, exp.Literal.number(rule.no), copy=False)
     first, second = types.row_hashes([rule.scratch_name for rule in rules])
     select = exp.select(
         exp.alias_(day, "dt"),
         *[exp.column(rule.scratch_name) for rule in rules],
-        exp.alias_(first, "h1"),
-        exp.alias_(second, "h2"),
-        exp.alias_(exp.cast(bad, "INTEGER"), "bad"),
+        exp.alias_(first, "h1", copy=False),
+        exp.alias_(second, "h2", copy=False),
+        exp.alias_(exp.cast(bad, "INTEGER", copy=False), "bad", copy=False),
     )
     if file_name:
         select = select.select(exp.column("file_name"))
@@ -205,4 +208,4 @@ def hashed_rows(
     if portable:
         typed = proof.with_lanes(typed, rules)
         select = select.select(*proof.lanes())
-    return select.from_(typed.subquery("t"))
+    return select.from_(typed.subquery("t", copy=False), copy=False)

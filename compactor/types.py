@@ -23,6 +23,7 @@ https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ExportSnapshot.data-
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -31,8 +32,10 @@ from sqlglot import exp
 
 from .model import Grain, SourceColumn
 
-How = Literal["as_is", "cast", "date", "timestamp", "timestamptz", "decimal", "utf8"]
-PARSED: frozenset[How] = frozenset(("date", "timestamp", "timestamptz", "decimal", "utf8"))
+How = Literal["as_is", "cast", "date", "timestamp", "timestamptz", "decimal", "utf8", "micros"]
+PARSED: frozenset[How] = frozenset(
+    ("date", "timestamp", "timestamptz", "decimal", "utf8", "micros")
+)
 
 _TEXT_TO: dict[str, How] = {
     "date": "date",
@@ -77,6 +80,8 @@ _SAFE_TYPE = {
     "TIMESTAMP_S": "TIMESTAMP",
     "TIMESTAMP_MS": "TIMESTAMP",
 }
+# Athena has no nanoseconds ; most columns of this type hold none.
+_MICROS = {"TIMESTAMP_NS": "TIMESTAMP", "TIMESTAMPTZ_NS": "TIMESTAMP WITH TIME ZONE"}
 PARTITION_NAMES = frozenset(("dt", "snapshot"))
 """Names of the partition folders: a data column of that name would hide the folder's value."""
 
@@ -124,8 +129,10 @@ class Rule:
         return int(self.target.rstrip(")").split(",")[1]) if self.how == "decimal" else 0
 
     def keep_text(self, values: int, examples: Sequence[str]) -> Rule:
-        """Return the rule that leaves this column as it was delivered."""
+        """Return the rule that leaves this column as it was delivered, nanoseconds as text."""
         kept = replace(self, how="as_is", target=self.read_type)
+        if self.how == "micros":
+            kept = replace(self, how="cast", target="VARCHAR")
         return replace(kept, kept_text=True, kept_values=values, examples=tuple(examples[:5]))
 
 
@@ -173,6 +180,8 @@ def _rule(no: int, column: FileColumn, known: SourceColumn | None, name: str) ->
         }[how]
     elif column.read_type == "BLOB" and declared in _BYTES_THAT_ARE_TEXT:
         how, target = "utf8", "VARCHAR"
+    elif column.read_type in _MICROS:
+        how, target = "micros", _MICROS[column.read_type]
     elif (safe := _safe_type(column.read_type)) != column.read_type:
         how, target = "cast", safe
     return Rule(
@@ -249,12 +258,20 @@ def _source(rule: Rule) -> exp.Column:
 
 
 def _text(value: exp.Expression) -> exp.Expression:
-    return exp.cast(value, exp.DataType.build("VARCHAR", dialect="duckdb"))
+    return exp.cast(value, _kind("VARCHAR"))
 
 
 def _to(value: exp.Expression, type_name: str, *, attempt: bool) -> exp.Expression:
-    kind = exp.DataType.build(type_name, dialect="duckdb")
-    return exp.TryCast(this=value, to=kind) if attempt else exp.cast(value, kind)
+    return (exp.TryCast if attempt else exp.Cast)(this=value, to=_kind(type_name))
+
+
+def _kind(type_name: str) -> exp.DataType:
+    return _parsed_kind(type_name).copy()
+
+
+@functools.cache
+def _parsed_kind(type_name: str) -> exp.DataType:
+    return exp.DataType.build(type_name, dialect="duckdb")
 
 
 def _call(name: str, *args: exp.Expression | str | int) -> exp.Expression:
@@ -284,8 +301,8 @@ def value(rule: Rule) -> exp.Expression:
 
 def _in_years(typed: exp.Expression, kind: str) -> exp.Expression:
     """True for years 1 to 9999: what both Athena and a `yyyy-MM-dd` folder can hold."""
-    low = exp.cast(exp.Literal.string("0001-01-01"), kind, dialect="duckdb")
-    high = exp.cast(exp.Literal.string("10000-01-01"), kind, dialect="duckdb")
+    low = exp.cast(exp.Literal.string("0001-01-01"), _kind(kind))
+    high = exp.cast(exp.Literal.string("10000-01-01"), _kind(kind))
     return exp.And(
         this=exp.GTE(this=typed.copy(), expression=low),
         expression=exp.LT(this=typed.copy(), expression=high),
@@ -302,19 +319,23 @@ def is_lossy(rule: Rule, typed: exp.Expression) -> exp.Expression:
     if not rule.parsed:
         return exp.false()
     source = _source(rule)
+    spelled: exp.Expression | None = None
     if rule.how == "utf8":
         same = exp.EQ(this=_call("encode", typed), expression=source.copy())
-        spelled = None
+    elif rule.how == "micros":
+        nanos = _call("epoch_ns", typed)
+        same = exp.EQ(this=nanos, expression=_call("epoch_ns", source.copy()))
     else:
         same = exp.EQ(this=_text(typed), expression=source.copy())
         spelled = _other_spelling(rule, source, typed)
-    case = exp.Case().when(source.is_(exp.null()), exp.false())
+    case = exp.Case().when(source.is_(exp.null()), exp.false(), copy=False)
     if rule.how in ("date", "timestamp", "timestamptz"):
-        case = case.when(exp.not_(_in_years(typed, rule.target)), exp.true())
-    case = case.when(same, exp.false())
+        outside = exp.not_(_in_years(typed, rule.target), copy=False)
+        case = case.when(outside, exp.true(), copy=False)
+    case = case.when(same, exp.false(), copy=False)
     if spelled is not None:
-        case = case.when(spelled, exp.false())
-    return case.else_(exp.true())
+        case = case.when(spelled, exp.false(), copy=False)
+    return case.else_(exp.true(), copy=False)
 
 
 def _other_spelling(
@@ -341,7 +362,7 @@ def _without_zeros(text: exp.Expression) -> exp.Expression:
         this=_call("contains", text.copy(), "."),
         expression=exp.not_(_call("suffix", text.copy(), ".")),
     )
-    return exp.Case().when(fraction, stripped).else_(text.copy())
+    return exp.Case().when(fraction, stripped, copy=False).else_(text.copy(), copy=False)
 
 
 _OFFSET = r"([+-])(\d{2})(?::(\d{2}))?(?::(\d{2}))?$"
@@ -394,7 +415,7 @@ def day(rule: Rule | None, grain: Grain, timezone: str) -> exp.Expression:
     or year. A number is a moment: seconds, milliseconds or microseconds since 1970, see `_moment`.
     """
     if rule is None or grain == "none":
-        return exp.cast(exp.null(), "DATE", dialect="duckdb")
+        return exp.cast(exp.null(), _kind("DATE"))
     typed: exp.Expression
     zoned = "with time zone" in f"{rule.target} {rule.source_type}".lower()
     if (number := _number(rule)) is not None:
@@ -405,10 +426,10 @@ def day(rule: Rule | None, grain: Grain, timezone: str) -> exp.Expression:
         typed = exp.column(rule.scratch_name)
     if zoned and timezone != "UTC":
         typed = exp.AtTimeZone(this=exp.paren(typed), zone=exp.Literal.string(timezone))
-    date = exp.TryCast(this=typed, to=exp.DataType.build("DATE", dialect="duckdb"))
+    date = exp.TryCast(this=typed, to=_kind("DATE"))
     if grain != "day":
         truncated = _call("date_trunc", grain, date)
-        date = exp.TryCast(this=truncated, to=exp.DataType.build("DATE", dialect="duckdb"))
+        date = exp.TryCast(this=truncated, to=_kind("DATE"))
     return exp.Case().when(_in_years(date, "DATE"), date.copy())
 
 

@@ -186,7 +186,7 @@ def _read_written(
     ).from_(exp.Anonymous(this="staged", expressions=[exp.Placeholder(this="files")]))
     first, second = types.row_hashes([rule.scratch_name for rule in rules])
     metrics = [
-        exp.alias_(metric, f"m{rule.no}_{number}")
+        exp.alias_(metric, f"m{rule.no}_{number}", copy=False)
         for rule in rules
         for number, metric in enumerate(
             sql_metrics(exp.column(rule.scratch_name), rule.target, halves=halves)
@@ -203,10 +203,10 @@ def _read_written(
             exp.alias_(exp.Sum(this=second), "sum2"),
             *metrics,
         )
-        .from_(named.subquery("named"))
-        .group_by("file_name")
+        .from_(named.subquery("named", copy=False), copy=False)
+        .group_by("file_name", copy=False)
     )
-    create = "CREATE OR REPLACE TEMP TABLE written AS " + select.sql(dialect="duckdb")
+    create = "CREATE OR REPLACE TEMP TABLE written AS " + select.sql(dialect="duckdb", copy=False)
     connection.execute(create, {"files": list(files)})
 
 
@@ -222,8 +222,8 @@ def _written_profiles(
                 [f"m{rule.no}_{number}" for number in range(4)], rule.target, halves=halves
             )
         ]
-    ).from_("written")
-    row = connection.execute(select.sql(dialect="duckdb")).fetchone()
+    ).from_("written", copy=False)
+    row = connection.execute(select.sql(dialect="duckdb", copy=False)).fetchone()
     assert row is not None
     return {
         rule.no: from_sql(rule.target, (row[place * 4] or 0, *row[place * 4 + 1 : place * 4 + 4]))

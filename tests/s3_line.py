@@ -295,7 +295,7 @@ class Place:
         """Run until the `nth` call of `module:function`; the process kills itself around it."""
         self.proxy.forget()
         done = subprocess.run(
-            self.command("-q", "run", code=_DIE.format(where, nth, before)),
+            self.command("-q", "run", code=DIE.format(where, nth, before)),
             capture_output=True,
             timeout=120,
             check=False,
@@ -343,7 +343,7 @@ class Place:
         return Counter(self.proxy.sent("PUT", rf"{self.lake}/tables/shop/.*\.parquet"))
 
 
-_DIE = """
+DIE = """
 import functools, importlib, itertools, os, signal
 place, nth, before = {!r}, {!r}, {!r}
 module, _, path = place.partition(":")

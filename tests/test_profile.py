@@ -101,6 +101,36 @@ FAMILIES: dict[str, tuple[pa.Array, str, tuple[int, Any, Any, int]]] = {
         "text",
         (5, b"", "\U0010ffff".encode(), 0 + 12 + 1 + 3 + 4),
     ),
+    "time": (
+        pa.array([1, 43_200_120_000, 0, 86_399_000_000, None], pa.time64("us")),
+        "",
+        (4, b"00:00:00", b"23:59:59", 8 + 11 + 8 + 15),
+    ),
+    "time of nanoseconds": (
+        pa.array([1, 1_000_000_000], pa.time64("ns")),
+        "",
+        (2, b"00:00:00.000000001", b"00:00:01", 18 + 8),
+    ),
+    "time of seconds": (
+        pa.array([3600, 0], pa.time32("s")),
+        "",
+        (2, b"00:00:00", b"01:00:00", 16),
+    ),
+    "nanoseconds without any": (
+        pa.array([1_000, None, -1_000_000], pa.timestamp("ns")),
+        "",
+        (2, -1_000, 1, -999),
+    ),
+    "nanoseconds with a zone, without any": (
+        pa.array([2_000_000_000], pa.timestamp("ns", "UTC")),
+        "",
+        (1, 2_000_000, 2_000_000, 2_000_000),
+    ),
+    "uuid": (
+        pa.array([bytes(16), None, bytes(range(16))], pa.uuid()),
+        "uuid",
+        (2, b"00000000-0000-0000-0000-000000000000", b"00010203-0405-0607-0809-0a0b0c0d0e0f", 72),
+    ),
     "bytes": (pa.array([b"", b"\xff\x00", None]), "bytea", (2, None, None, 2)),
     "bytes that are text": (
         pa.array([b"DE", "Größe".encode(), None]),
@@ -288,3 +318,23 @@ def test_evidence_of_several_chunks_adds_up() -> None:
     evidence.merge_profiles("source", {0: ColumnProfile(unparsed=4)})
     found = evidence.source_profiles[0]
     assert (found.values, found.low, found.high, found.total, found.unparsed) == (3, -1, 5, 5, 4)
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_nanoseconds_become_text_where_there_are_any(zone: str | None, tmp_path: Path) -> None:
+    values = pa.array([1, -1, 1_500_000_000, 0, None], pa.timestamp("ns", zone))
+    with Taken(tmp_path, [pa.table({"x": values})], columns(x="")) as taken:
+        checks = taken.finish()
+        (rule,) = taken.loaded.rules
+        assert (rule.target, rule.kept_text, rule.kept_values) == ("VARCHAR", True, 2)
+        offset = "+00" if zone else ""
+        spelled = [
+            "1970-01-01 00:00:00.000000001",
+            "1969-12-31 23:59:59.999999999",
+            "1970-01-01 00:00:01.5",
+            "1970-01-01 00:00:00",
+        ]
+        low, *_, high = sorted(f"{text}{offset}".encode() for text in spelled)
+        for side in sides(taken):
+            assert (side.values, side.low, side.high) == (4, low, high)
+        assert failed(checks) == set()

@@ -210,6 +210,16 @@ def test_head_gives_the_first_bytes_and_all_of_a_smaller_object(store: Store) ->
         assert store.head(want, 4096) == body
 
 
+def test_part_gives_the_bytes_between_and_none_beyond_the_end(store: Store) -> None:
+    for key in ODD_KEYS:
+        put(store, key, b"0123456789")
+
+    for want in wanted(store):
+        assert store.part(want, 3, 4) == b"3456"
+        assert store.part(want, 8, 100) == b"89"
+        assert store.part(want, 10, 1) == b""
+
+
 def test_head_of_a_changed_object_raises_changed(store: Store) -> None:
     put(store, "k", b"first content")
     (asked,) = wanted(store)

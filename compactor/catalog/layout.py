@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from .. import lake
+from ..errors import NoSuchType
 from ..lake_tables import LakeSnapshot, LakeTable, LakeTables, folder_of
 from ..model import OutputColumn
 from . import names, types
@@ -93,36 +94,56 @@ def layout(
     """Return what a catalog holds of the chosen tables.
 
     `url` is that of the lake, or of an archive whose snapshots are to be read there. Names depend
-    on all tables of the lake, chosen or not.
+    on all tables of the lake and on all their snapshots, chosen or not.
 
     Raises: StoreError if the objects of a partition lie in several folders.
     """
-    seen = sorted(tables.tables, key=lambda one: (one.first_run, one.name))
-    databases = names.unique(
-        [f"{database_prefix}{name}" for name in dict.fromkeys(one.database for one in seen)],
-        reserved=(names.TABLES_OF_OURS,),
-    )
-    found: dict[tuple[str, str], str] = {}
-    for database in dict.fromkeys(one.database for one in seen):
-        inside = [one.table for one in seen if one.database == database]
-        found |= {(database, table): name for table, name in names.unique(inside).items()}
+    called = catalog_names(tables, database_prefix)
+    whole = {one.name: one for one in tables.tables}
     return tuple(
         _catalog_table(
             one,
-            databases[f"{database_prefix}{one.database}"],
-            found[one.database, one.table],
+            generations(whole[one.name].snapshots),
+            *called[one.database, one.table],
             url,
         )
         for one in chosen
     )
 
 
-def _catalog_table(source: LakeTable, database: str, name: str, url: str) -> CatalogTable:
+def catalog_names(
+    tables: LakeTables, database_prefix: str = ""
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return the catalog's names, (database, table), of every table by the lake's names."""
+    seen = sorted(tables.tables, key=lambda one: (one.first_run, one.name))
+    databases = names.unique(
+        [f"{database_prefix}{name}" for name in dict.fromkeys(one.database for one in seen)],
+        reserved=(names.TABLES_OF_OURS,),
+    )
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for database in dict.fromkeys(one.database for one in seen):
+        inside = [one.table for one in seen if one.database == database]
+        for table, name in names.unique(inside).items():
+            found[database, table] = databases[f"{database_prefix}{database}"], name
+    return found
+
+
+def _catalog_table(
+    source: LakeTable,
+    born: Sequence[Sequence[LakeSnapshot]],
+    database: str,
+    name: str,
+    url: str,
+) -> CatalogTable:
+    """Return what a catalog holds of a table. `born`: the generations of all its snapshots."""
     warnings: list[str] = []
     externals = []
-    for number, members in enumerate(generations(source.snapshots), start=1):
-        suffix = "_data" if number == 1 else f"_data_{number}"
-        externals.append(_external(source, members, database, f"{name}{suffix}", url, warnings))
+    chosen = {one.moment: one for one in source.snapshots}
+    for number, generation in enumerate(born, start=1):
+        members = [chosen[one.moment] for one in generation if one.moment in chosen]
+        if members:
+            suffix = "_data" if number == 1 else f"_data_{number}"
+            externals.append(_external(source, members, database, f"{name}{suffix}", url, warnings))
     return CatalogTable(
         source=source,
         database=database,
@@ -144,7 +165,7 @@ def generations(snapshots: Sequence[LakeSnapshot]) -> tuple[tuple[LakeSnapshot, 
     made: list[list[LakeSnapshot]] = []
     types_now: dict[str, str] = {}
     days_now: bool | None = None
-    for one in sorted(snapshots, key=lambda each: (each.run_id, each.moment)):
+    for one in sorted(snapshots, key=lambda each: (each.first_run, each.moment)):
         own = {column.name: column.type for column in one.result.columns if column.type}
         days = one.is_partitioned if one.objects else None
         fits = all(types_now.get(name, kind) == kind for name, kind in own.items())
@@ -229,9 +250,15 @@ def _columns(
                 merged[column.name] = column
     made = []
     for column in merged.values():
+        if not names.fits(column.name):
+            warnings.append(
+                f"{source.name}: column {column.name[:60]!r} is left out: a name in Glue is one "
+                f"line of at most {names.LONGEST} characters"
+            )
+            continue
         try:
             made.append(_column(column))
-        except types.NoSuchType as error:
+        except NoSuchType as error:
             warnings.append(f"{source.name}: column {column.name!r} is left out: {error.message}")
             continue
         if names.plain(column.name) != column.name:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 _OTHER = re.compile(r"[^a-z0-9_]+")
 LONGEST = 255
+_LINE = re.compile(rf"[^\x00-\x08\x0a-\x1f]{{1,{LONGEST}}}")
 _SUFFIXES = 32
-"""Room for `_snapshots`, `_data_12` and the digest."""
+"""Room for `_snapshots`, `_iceberg_12` and the digest."""
 
 TABLES_OF_OURS = "compactor"
 """Database of the tables over the manifests."""
@@ -28,13 +29,24 @@ def plain(name: str) -> str:
     return text[: LONGEST - _SUFFIXES]
 
 
-def _digest(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()[:8]
+def fits(name: str) -> bool:
+    """Tell whether Glue takes a column's name, quoted or not: one line of at most 255 characters
+    (https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html, read 2026-11)."""
+    return _LINE.fullmatch(name) is not None
 
 
-SUFFIXES = ("_asof", "_snapshots", "_data")
-"""What is appended to a table's name for its views and its external table."""
-_GENERATION = re.compile(r"_data_[0-9]+$")
+def _candidates(name: str) -> Iterator[str]:
+    """Yield the plain name, then ones with more and more of the name's digest."""
+    short = plain(name)
+    yield short
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    for length in range(8, len(digest) + 1, 4):
+        yield f"{short[: LONGEST - _SUFFIXES + 8 - length]}_{digest[:length]}"
+
+
+SUFFIXES = ("_asof", "_snapshots", "_data", "_iceberg")
+"""What is appended to a table's name for its views, its external table, its Iceberg table."""
+_GENERATION = re.compile(r"_(data|iceberg)_[0-9]+$")
 
 
 def unique(names: Iterable[str], reserved: Iterable[str] = ()) -> Mapping[str, str]:
@@ -46,9 +58,7 @@ def unique(names: Iterable[str], reserved: Iterable[str] = ()) -> Mapping[str, s
     taken: set[str] = set(reserved)
     made: dict[str, str] = {}
     for name in names:
-        short = plain(name)
-        if not _family(short).isdisjoint(taken):
-            short = f"{short}_{_digest(name)}"
+        short = next(one for one in _candidates(name) if _family(one).isdisjoint(taken))
         taken |= _family(short)
         made[name] = short
     return made
@@ -56,4 +66,4 @@ def unique(names: Iterable[str], reserved: Iterable[str] = ()) -> Mapping[str, s
 
 def _family(short: str) -> set[str]:
     """Return every name that a table of this name takes, generations of its files as one."""
-    return {_GENERATION.sub("_data", short), *(f"{short}{suffix}" for suffix in SUFFIXES)}
+    return {_GENERATION.sub(r"_\1", short), *(f"{short}{suffix}" for suffix in SUFFIXES)}

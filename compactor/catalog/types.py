@@ -1,4 +1,5 @@
-"""DuckDB types, as files were written, in the words of Hive (Glue, Spark) and Trino (Athena).
+"""DuckDB types, as files were written, in the words of Hive (Glue, Spark), Trino (Athena) and
+Redshift.
 
 https://docs.aws.amazon.com/athena/latest/ug/data-types.html (read 2026-11)
 
@@ -14,7 +15,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError
 from sqlglot.expressions import DType as T
 
-from ..errors import ConfigError
+from ..errors import NoSuchType
 
 _HIVE: dict[T, str] = {
     T.BOOLEAN: "boolean",
@@ -42,11 +43,17 @@ _TRINO: dict[T, str] = _HIVE | {
     T.VARCHAR: "varchar",
     T.VARBINARY: "varbinary",
 }
+_REDSHIFT: dict[T, str] = _HIVE | {
+    T.TINYINT: "smallint",  # of Redshift's own, the smallest
+    T.INT: "integer",
+    T.FLOAT: "real",
+    T.DOUBLE: "double precision",
+    T.TEXT: "varchar(65535)",
+    T.VARCHAR: "varchar(65535)",
+    T.VARBINARY: "varbyte(1024000)",
+}
+"""https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_EXTERNAL_TABLE.html (read 2026-11)"""
 _PLAIN_FIELD = re.compile(r"[a-z_][a-z0-9_]*")
-
-
-class NoSuchType(ConfigError):
-    """A type that the other side has no word for: the column cannot be declared there."""
 
 
 def parse(duckdb_type: str) -> exp.DataType:
@@ -59,7 +66,12 @@ def parse(duckdb_type: str) -> exp.DataType:
 
 def hive(duckdb_type: str) -> str:
     """Return the type as Glue and Hive DDL spell it, `array<struct<a:int>>`. Raises: NoSuchType"""
-    return _hive(parse(duckdb_type), duckdb_type)
+    return _hive(parse(duckdb_type), duckdb_type, _HIVE)
+
+
+def redshift(duckdb_type: str) -> str:
+    """Return the type as Redshift's external tables spell it. Raises: NoSuchType"""
+    return _hive(parse(duckdb_type), duckdb_type, _REDSHIFT)
 
 
 def trino(duckdb_type: str) -> str:
@@ -67,22 +79,23 @@ def trino(duckdb_type: str) -> str:
     return _trino(parse(duckdb_type), duckdb_type)
 
 
-def _hive(kind: exp.DataType, whole: str) -> str:
+def _hive(kind: exp.DataType, whole: str, words: dict[T, str]) -> str:
     match kind.this:
         case T.DECIMAL:
             return _decimal(kind, whole)
         case T.ARRAY | T.LIST:
-            return f"array<{_hive(kind.expressions[0], whole)}>"
+            return f"array<{_hive(kind.expressions[0], whole, words)}>"
         case T.MAP:
-            key, value = (_hive(part, whole) for part in kind.expressions)
+            key, value = (_hive(part, whole, words) for part in kind.expressions)
             return f"map<{key},{value}>"
         case T.STRUCT:
             fields = (
-                f"{_field(part, whole)}:{_hive(part.kind, whole)}" for part in kind.expressions
+                f"{_field(part, whole)}:{_hive(part.kind, whole, words)}"
+                for part in kind.expressions
             )
             return f"struct<{','.join(fields)}>"
         case _:
-            return _word(_HIVE, kind, whole)
+            return _word(words, kind, whole)
 
 
 def _trino(kind: exp.DataType, whole: str) -> str:

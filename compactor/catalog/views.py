@@ -8,7 +8,7 @@ readers, whole. sqlglot builds every expression, so a hostile name is a quoted i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,6 +25,7 @@ MOST_BYTES = 200_000
 (https://docs.aws.amazon.com/athena/latest/ug/service-limits.html), Glue a view's text, in base64,
 of 409,600 characters (https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html)."""
 FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
+_HOW_TO_ASK = "WHERE TIMESTAMP '...' >= snapshot_from AND TIMESTAMP '...' < snapshot_until"
 
 _SNAPSHOT_COLUMNS = (
     ("snapshot", "VARCHAR"),
@@ -83,13 +84,14 @@ def _current(table: CatalogTable) -> View:
     )
 
 
-def _fitting(table: CatalogTable, build: object) -> View:
+def _fitting(
+    table: CatalogTable, build: Callable[[CatalogTable, Sequence[LakeSnapshot]], View]
+) -> View:
     """Build a view of as many snapshots as fit, the newest first."""
-    assert callable(build)
     snapshots = table.source.snapshots
     keep = len(snapshots)
     while True:
-        view: View = build(table, snapshots[len(snapshots) - keep :])
+        view = build(table, snapshots[len(snapshots) - keep :])
         size = len(view.sql.encode())
         if size <= MOST_BYTES or keep == 1:
             return view
@@ -101,7 +103,8 @@ def _asof(table: CatalogTable, shown: Sequence[LakeSnapshot]) -> View:
     begins, ends = {one.label: one.moment for one in shown}, _ends(table)
     asked = []
     for external in table.externals:
-        inside = [one for one in shown if one.label in _labels(external)]
+        labels = _labels(external)
+        inside = [one for one in shown if one.label in labels]
         if not inside:
             continue
         select = _select(table, external, columns, [one.label for one in inside])
@@ -122,8 +125,7 @@ def _asof(table: CatalogTable, shown: Sequence[LakeSnapshot]) -> View:
         name=f"{table.name}_asof",
         query=_union(asked),
         columns=(*columns, *times),
-        comment=f"{table.source.name} as of any time: WHERE TIMESTAMP '...' >= snapshot_from "
-        "AND TIMESTAMP '...' < snapshot_until",
+        comment=f"{table.source.name} as of any time: {_HOW_TO_ASK}",
         left_out=len(table.source.snapshots) - len(shown),
     )
 
@@ -140,31 +142,23 @@ def _ends(table: CatalogTable) -> dict[str, datetime]:
 def _cases(inside: Sequence[LakeSnapshot], moments: dict[str, datetime]) -> exp.Expression:
     if len(inside) == 1:
         return _timestamp(moments[inside[0].label])
-    case = exp.Case(this=exp.column(SNAPSHOT_KEY, quoted=True))
-    for one in inside:
-        case = case.when(exp.Literal.string(one.label), _timestamp(moments[one.label]))
-    return case
+    # not Case.when: it copies all that is there, and there may be thousands
+    return exp.Case(
+        this=exp.column(SNAPSHOT_KEY, quoted=True),
+        ifs=[
+            exp.If(this=exp.Literal.string(one.label), true=_timestamp(moments[one.label]))
+            for one in inside
+        ],
+    )
 
 
 def _snapshots(table: CatalogTable, shown: Sequence[LakeSnapshot]) -> View:
-    rows = [exp.Tuple(expressions=_snapshot_row(one)) for one in shown]
-    names = [exp.to_identifier(name, quoted=True) for name, _ in _SNAPSHOT_COLUMNS]
-    values = exp.Values(
-        expressions=rows,
-        alias=exp.TableAlias(this=exp.to_identifier("known"), columns=names),
-    )
-    select = exp.select(
-        *[
-            exp.alias_(exp.cast(exp.column(name, quoted=True), kind), name, quoted=True)
-            for name, kind in _SNAPSHOT_COLUMNS
-        ]
-    ).from_(values)
     hive = {"VARCHAR": "string", "INTEGER": "int", "TIMESTAMP": "timestamp"}
     trino = {"TIMESTAMP": "timestamp(3)"}
     return View(
         database=table.database,
         name=f"{table.name}_snapshots",
-        query=select,
+        query=snapshots_query(shown),
         columns=tuple(
             CatalogColumn(
                 name=name,
@@ -177,6 +171,22 @@ def _snapshots(table: CatalogTable, shown: Sequence[LakeSnapshot]) -> View:
         comment=f"{table.source.name}: its complete snapshots",
         left_out=len(table.source.snapshots) - len(shown),
     )
+
+
+def snapshots_query(shown: Sequence[LakeSnapshot]) -> exp.Select:
+    """Return a SELECT of one row a snapshot, for Athena and DuckDB alike."""
+    rows = [exp.Tuple(expressions=_snapshot_row(one)) for one in shown]
+    names = [exp.to_identifier(name, quoted=True) for name, _ in _SNAPSHOT_COLUMNS]
+    values = exp.Values(
+        expressions=rows,
+        alias=exp.TableAlias(this=exp.to_identifier("known"), columns=names),
+    )
+    return exp.select(
+        *[
+            exp.alias_(exp.cast(exp.column(name, quoted=True), kind), name, quoted=True)
+            for name, kind in _SNAPSHOT_COLUMNS
+        ]
+    ).from_(values)
 
 
 def _snapshot_row(one: LakeSnapshot) -> list[exp.Expression]:
@@ -251,10 +261,10 @@ def _select(
 
 def _as_text(value: exp.Expression, column: CatalogColumn) -> exp.Expression:
     if column.trino_type == "varbinary":
-        return exp.Anonymous(this="to_hex", expressions=[value])
+        return exp.Hex(this=value)
     if column.trino_type.startswith(("array", "map", "row")):
         as_json = exp.cast(value, "JSON", dialect=DIALECT)
-        return exp.Anonymous(this="json_format", expressions=[as_json])
+        return exp.JSONFormat(this=as_json)
     return exp.cast(value, "VARCHAR", dialect=DIALECT)
 
 
@@ -270,4 +280,4 @@ def _timestamp(moment: datetime) -> exp.Expression:
     return exp.cast(exp.Literal.string(text), "TIMESTAMP", dialect=DIALECT)
 
 
-__all__ = ["DAY_KEY", "SNAPSHOT_KEY", "View", "names_of", "views"]
+__all__ = ["DAY_KEY", "SNAPSHOT_KEY", "View", "names_of", "snapshots_query", "views"]

@@ -41,7 +41,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from sqlglot import exp
 
@@ -237,6 +236,8 @@ def _fill_blanks(parts: list[bytes], instead: bytes) -> None:
 
 def _unescaped(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the values of a converted file as they were."""
+    import pyarrow.compute as pc  # no run over Parquet waits for it
+
     if not pc.any(pc.match_substring(values, _ESCAPE.decode())).as_py():
         return values
     for given, spelled in reversed(_ESCAPES.items()):

@@ -24,7 +24,7 @@ from typing import Any
 import pyarrow as pa
 
 from ..model import DateStats
-from . import dynamodb_arrow, json_text
+from . import json_text
 from .interface import Fields, Malformed
 
 MAX_LINE_BYTES = 16 << 20
@@ -87,6 +87,8 @@ def count(path: Path) -> int:
 
 def decode(path: Path, fields: Fields, root: str, view: str) -> Iterator[pa.Table]:
     """Yield the rows of a file, in batches of some megabytes of text. Raises: Malformed"""
+    from . import dynamodb_arrow  # with Arrow's functions, which no run over Parquet waits for
+
     fast = dynamodb_arrow.reader(fields) if root == "Item" else None
     columns = [_column(field.kind, field.name, root, view) for field in fields.fields]
     types = [kind for kind, _ in columns]

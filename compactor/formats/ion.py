@@ -63,7 +63,7 @@ def convert(source: Path, target: Path, *, changes: bool) -> None:
 
 def reader(*, changes: bool) -> Callable[[bytes], dict[str, Any]]:
     """Return the function that makes a line of JSON's values. It raises ValueError."""
-    from amazon.ion import simpleion  # with numpy: only who reads Ion pays for it
+    from amazon.ion import simpleion  # only who reads Ion pays for it
     from amazon.ion.exceptions import IonException
 
     bare = simpleion.IonPyValueModel.MAY_BE_BARE

@@ -17,6 +17,7 @@ from sqlglot import exp
 from sqlglot.expressions import DType as T
 
 from ..catalog import types
+from ..errors import NoSuchType
 from ..model import OutputColumn
 from ..types import Rule
 
@@ -122,7 +123,7 @@ def _portable(column: OutputColumn) -> PortableColumn | str:
         return "its type is not known: the table had no object"
     try:
         parsed = types.parse(column.type)
-    except types.NoSuchType as error:
+    except NoSuchType as error:
         return error.message
     if parsed.this in _FLOATS:
         return "binary floating point: engines print it differently"

@@ -7,7 +7,9 @@ needs a folder for the moment. The JSON form of the values themselves is `model.
 from .audit import audit_text
 from .audit_forms import audit_csv, audit_html, audit_pdf
 from .batch import jobs_text, reported_text
+from .catalog import catalog_text
 from .document import run_report, schema
+from .one_day import measured_text
 from .page import html, load
 from .pdf import pdf
 from .reconcile import reconcile_text
@@ -21,11 +23,13 @@ __all__ = [
     "audit_html",
     "audit_pdf",
     "audit_text",
+    "catalog_text",
     "checks_csv",
     "html",
     "jobs_text",
     "kept_text",
     "load",
+    "measured_text",
     "pdf",
     "plan_text",
     "reconcile_text",

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ..benefit import Benefit, DayTotals, benefits, day_totals
+from ..catalog.changes import CatalogResult
 from ..evidence.audited import Audit
 from ..model import Model, Plan, RunResult, Scan
 from ..portable.asked import Fingerprint
+from ..query_model import Answered, TableList
 from ..reconciliation import Reconciliation
 from ..stored import Snapshot, by_snapshot
 from .answers import Answer, Tally, answers, tally
@@ -41,6 +44,10 @@ class RunReport(Model):
     snapshots: tuple[Snapshot, ...]
     states: tuple[TableState, ...]
     """One entry per table, in the order of `run.tables`."""
+    one_day: DayTotals | None = None
+    """A query for one day of each table with days, before and after, estimated; None without."""
+    benefits: tuple[Benefit, ...] = ()
+    """Per table with files: what a query for one day, and one for everything, reads."""
     run: RunResult
 
 
@@ -51,14 +58,18 @@ DOCUMENTS: tuple[type[Model], ...] = (
     Scan,
     Reconciliation,
     Audit,
+    CatalogResult,
+    Answered,
+    TableList,
     Fingerprint,
 )
 """What the commands print: `report --json`, `run`, `plan`, `scan`, `reconcile`, `audit`,
-`fingerprint`."""
+`catalog`, `query`, `query --tables`, `fingerprint`."""
 
 
 def run_report(result: RunResult) -> RunReport:
     """Return the JSON twin of a run's report."""
+    reads = benefits(result.tables)
     return RunReport(
         verdict=verdict(result),
         answers=answers(result),
@@ -72,6 +83,8 @@ def run_report(result: RunResult) -> RunReport:
             )
             for table, state in zip(result.tables, states(result), strict=True)
         ),
+        one_day=day_totals(reads),
+        benefits=reads,
         run=result,
     )
 

@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from ..model import SIZE_EDGES, Finding, RunResult, Skipped
 from ..stored import by_snapshot
-from . import charts, findings, table_part, words
+from . import charts, findings, one_day, table_part, words
 from .answers import answers
 from .facts import STATE_ORDER, State, evidence_text, lock_of, lock_text, states, totals, verdict
 from .snapshots import snapshot_charts
@@ -50,6 +50,7 @@ def html(result: RunResult) -> str:
         verdict=verdict(result),
         answers=answers(result),
         sums=totals(result),
+        one_day=one_day.summary(result),
         seconds=(result.finished_at - result.started_at).total_seconds(),
         lock_text=lock_text(lock),
         evidence=evidence_text(result),
@@ -66,8 +67,8 @@ def html(result: RunResult) -> str:
 
 def load() -> None:
     """Compile the templates ahead of time: that takes longer than to fill them in."""
-    template("page.html.j2")
-    template("table.html.j2")
+    for file in ("parts.html.j2", "page.html.j2", "table.html.j2"):
+        template(file)
 
 
 def embedded(rows: Sequence[Row]) -> Markup:

@@ -14,6 +14,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from ..benefit import benefit
 from ..model import Finding, RunResult, TableResult, utc_text
 from . import words
 from .facts import State, states, stored
@@ -28,6 +29,8 @@ TABLE_COLUMNS = (
     "archived_objects", "locked_objects", "lock_modes", "locked_until", "last_locked_until",
     "legal_holds", "kept_text_columns", "findings", "covers", "covered_by", "error",
     "task_id", "fingerprint", "objects_sha256", "source", "manifest_url", "manifest_sha256",
+    "one_day", "one_day_files", "one_day_bytes", "one_day_requests_before",
+    "one_day_requests_after", "one_day_usd_before", "one_day_usd_after",
     "portable_digest",
 )  # fmt: skip
 CHECK_COLUMNS = (
@@ -119,5 +122,18 @@ def _table(
         f"{table.source_url}{table.source_folder}",
         result.manifest.url if result.manifest else None,
         result.manifest.sha256 if result.manifest else None,
+        *_one_day(table),
         table.portable.digest if table.portable else None,
+    )  # fmt: skip
+
+
+def _one_day(table: TableResult) -> tuple[Cell, ...]:
+    """Return what a query for one day reads, estimated; before, it reads all source files."""
+    found = benefit(table)
+    if found is None or found.day_before is None or found.day_after is None:
+        return (None,) * 7
+    before, after = found.day_before, found.day_after
+    return (
+        found.day, after.files, after.bytes, before.requests, after.requests,
+        f"{before.usd:.9f}", f"{after.usd:.9f}",
     )  # fmt: skip

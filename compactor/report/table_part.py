@@ -16,7 +16,7 @@ from ..model import (
     StoredObject,
     TableResult,
 )
-from . import charts, findings, words
+from . import charts, findings, one_day, words
 from .facts import STATE_ORDER, STATE_TONE, State, state_label, states
 from .templates import template
 
@@ -174,6 +174,7 @@ def _brief(table: TableResult, state: State, number: int) -> dict[str, Any]:
             if table.error
             else table,
             "is_brief": True,
+            "reads": None,
             "label": state_label(table, state),
             "checks_line": _checks_line(tally) or shown["checks_line"],
         }
@@ -208,6 +209,7 @@ def _table(
         "charts": _charts(table, draw=draw),
         "partitions": _partitions(table, budget.partitions),
         "objects": _objects(table, budget.objects),
+        "reads": one_day.shown(table),
     }
 
 

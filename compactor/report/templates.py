@@ -13,8 +13,13 @@ from . import words
 FOLDER = Path(__file__).parent
 
 
-@cache
 def template(file: str) -> jinja2.Template:
+    """Return a template; each is compiled once, also where others import it."""
+    return _environment().get_template(file)
+
+
+@cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
@@ -32,7 +37,7 @@ def template(file: str) -> jinja2.Template:
         plural=words.plural,
     )
     environment.globals.update(times=words.times)
-    return environment.get_template(file)
+    return environment
 
 
 def _shown(value: Any) -> Any:

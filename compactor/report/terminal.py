@@ -6,7 +6,6 @@ aligned by what a character takes on a terminal; long lists end in `... and N mo
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -22,7 +21,7 @@ from ..model import (
     Table,
     TableResult,
 )
-from . import findings, words
+from . import findings, one_day, words
 from .facts import (
     STATE_ORDER,
     Totals,
@@ -34,7 +33,7 @@ from .facts import (
     totals,
     verdict,
 )
-from .words import count, dollars, duration, moment, name, plural, size
+from .words import count, dollars, duration, moment, name, plural, size, width_of
 
 T = TypeVar("T")
 
@@ -100,7 +99,7 @@ def _numbers(result: RunResult, sums: Totals) -> list[tuple[str, str]]:
     spent = duration((result.finished_at - result.started_at).total_seconds())
     pairs = [("run", f"{name(result.run_id)}, {moment(result.finished_at)}, {spent}")]
     if result.tables:
-        pairs += _sums(sums)
+        pairs += _sums(sums) + one_day.pairs(result)
     pairs += [("source" if not no else "", name(url, 400)) for no, url in enumerate(result.sources)]
     pairs += [("lake", name(result.lake, 400)), ("archive", name(result.archive or "none", 400))]
     pairs.append(("lock", lock_text(lock_of(result))))
@@ -340,7 +339,7 @@ def wrapped(message: str, indent: str, width: int = 100) -> list[str]:
     for part in words.visible(message, 2_000, lines=True).splitlines():
         line = ""
         for word in part.split(" "):
-            if line and _width(line) + 1 + _width(word) + len(indent) > width:
+            if line and width_of(line) + 1 + width_of(word) + len(indent) > width:
                 lines.append(indent + line)
                 line = word
             else:
@@ -368,12 +367,12 @@ def listing(
         return []
     cells = [[heading.removesuffix(">") for heading, _ in columns]]
     cells += [[show(item) for _, show in columns] for item in items[:_ROWS]]
-    widths = [max(_width(row[index]) for row in cells) for index in range(len(columns))]
+    widths = [max(width_of(row[index]) for row in cells) for index in range(len(columns))]
     lines = ["", title] if title else []
     for number, row in enumerate(cells):
         shown = []
         for (heading, _), cell, width in zip(columns, row, widths, strict=True):
-            space = " " * (width - _width(cell))
+            space = " " * (width - width_of(cell))
             shown.append(space + cell if heading.endswith(">") else cell + space)
         lines.append("  " + "  ".join(shown).rstrip())
         if note is not None and number:
@@ -386,14 +385,4 @@ def more(number: int, noun: str, indent: str = "") -> list[str]:
         [f"{indent}... and {number:,} more {noun}{'' if number == 1 else 's'}"]
         if number > 0
         else []
-    )
-
-
-def _width(shown: str) -> int:
-    """Return the columns that a text takes on a terminal."""
-    if shown.isascii():
-        return len(shown)
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in shown
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from ..errors import ConfigError
 from .interface import Store
@@ -39,7 +38,11 @@ def open_store(
 
         if not url:
             raise ConfigError("the URL of a store is empty", hint="write a folder or s3://...")
-        return LocalStore(Path(url2pathname(urlsplit(url).path)) if scheme else Path(url))
+        if not scheme:
+            return LocalStore(Path(url))
+        from urllib.request import url2pathname  # with an HTTP client, for this alone
+
+        return LocalStore(Path(url2pathname(urlsplit(url).path)))
     raise ConfigError(
         f"{url!r}: no store for {scheme}://", hint="write s3://bucket/prefix/ or a local folder"
     )

@@ -174,6 +174,13 @@ class Store(Protocol):
         """Return the first `length` bytes of one object. Raises NotFound, Denied, Changed."""
         ...
 
+    def part(self, wanted: Wanted, start: int, length: int) -> bytes:
+        """Return `length` bytes of one object from `start`, fewer where it ends before: one GET.
+
+        Raises NotFound, Denied, Changed.
+        """
+        ...
+
     def fetch(
         self, wanted: Sequence[Wanted], folder: Path, *, in_memory_below: int = 0
     ) -> Iterator[Fetched]:

@@ -153,8 +153,13 @@ class LocalStore:
 
     def head(self, wanted: Wanted, length: int) -> bytes:
         """Return a file's first bytes."""
+        return self.part(wanted, 0, length)
+
+    def part(self, wanted: Wanted, start: int, length: int) -> bytes:
+        """Return some of a file's bytes."""
         path = self._expected(wanted)
         with _translated("read", path, wanted.key), path.open("rb") as file:
+            file.seek(start)
             return file.read(length)
 
     def fetch(

@@ -93,7 +93,11 @@ class S3Store:
 
     def head(self, wanted: Wanted, length: int) -> bytes:
         """Return an object's first bytes."""
-        return self._bulk.head(wanted, length)
+        return self._bulk.part(wanted, 0, length)
+
+    def part(self, wanted: Wanted, start: int, length: int) -> bytes:
+        """Return some of an object's bytes: one ranged GET."""
+        return self._bulk.part(wanted, start, length)
 
     def fetch(
         self, wanted: Sequence[Wanted], folder: Path, *, in_memory_below: int = 0

@@ -112,18 +112,19 @@ class Bulk:
 
         return in_parallel(len(wanted), one, self._connection.concurrency)
 
-    def head(self, want: Wanted, length: int) -> bytes:
-        """Return the first bytes; all of a smaller object."""
-        if not (end := min(length, want.size_bytes)):
+    def part(self, want: Wanted, start: int, length: int) -> bytes:
+        """Return `length` bytes from `start`, fewer where the object ends; none cost no request."""
+        end = min(start + length, want.size_bytes)
+        if end <= start:
             return b""
 
         def read(want: Wanted) -> bytes:
             with self._translated(want):
-                answer = self._open(want, 0, end)
+                answer = self._open(want, start, end)
                 self._refuse_other_size(want, answer)
                 body = answer.read() if isinstance(answer, _BotoAnswer) else answer.bytes()
-            if len(body) != end:
-                raise _Passing(self._short(want, len(body)))
+            if len(body) != end - start:
+                raise _Passing(self._short(want, start + len(body)))
             return bytes(body)
 
         return self._attempts(want, threading.Event(), read)

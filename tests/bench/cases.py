@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import benefit as one_day
 from . import exports
 from . import inventory as s3_inventory
 from .contest import OURS, PORTABLE, Contestant, Place, Result, child, contest
-from .exports import BIG, FIXED, HUGE, TINY, Shape
+from .exports import BIG, FIXED, HUGE, MONTH, TINY, Shape
 from .machine import REPOSITORY
 from .proxy import INSTALL_HINT, SlowProxy, find_haproxy
 
@@ -123,6 +124,45 @@ def inventory(options: Options) -> list[Result]:
     return s3_inventory.contest(options.data, options.work, options.runs)
 
 
+def benefit(options: Options) -> list[Result]:
+    """One day of a month, of three months, and of 20,000 tiny files: before and after a run."""
+    results = []
+    for shape in (MONTH, BIG, TINY):
+        folder = _export(shape, options)
+        lake = options.work / f"benefit-{shape.name}"
+        config = options.work / "compactor.toml"
+        config.write_text(_config(str(folder), str(lake), shape, "auto"))
+        runs = 1 if shape is TINY else options.runs  # some 100 s a round
+        results += one_day.contest(
+            f"benefit, {shape.name}", config, str(lake), **_size(shape), runs=runs
+        )
+    return results + _distant_benefit(options)
+
+
+def _distant_benefit(options: Options) -> list[Result]:
+    """Return the same of the month on S3, where each request takes its time."""
+    if find_haproxy() is None:
+        options.left_out.append(f"benefit on S3: {INSTALL_HINT}")
+        return []
+    from compactor.seaweed import SeaweedServer
+
+    folder = _export(MONTH, options)
+    results = []
+    with SeaweedServer() as server:
+        child("tests.bench.s3data", "upload", str(folder), "exports", env=server.env())
+        child("tests.bench.s3data", "create", "-", "lake", env=server.env())
+        config = options.work / "compactor.toml"
+        config.write_text(_config("s3://exports/", "s3://lake/", MONTH, "auto"))
+        for latency in options.latencies_ms:
+            with SlowProxy(server.endpoint, latency, options.work) as proxy:
+                env = {**server.env(), "AWS_ENDPOINT_URL": proxy.endpoint}
+                case = f"benefit, month on S3, {latency} ms"
+                results += one_day.contest(
+                    case, config, "s3://lake/", **_size(MONTH), runs=options.runs, env=env
+                )
+    return results
+
+
 CASES: dict[str, Callable[[Options], list[Result]]] = {
     "tiny": tiny,
     "big": big,
@@ -130,6 +170,7 @@ CASES: dict[str, Callable[[Options], list[Result]]] = {
     "huge": huge,
     "fixed": fixed,
     "inventory": inventory,
+    "benefit": benefit,
 }
 
 
@@ -177,6 +218,8 @@ def _ours(
         config.write_text(text + ("[verify]\nportable = true\n" if portable else ""))
         return [sys.executable, "-m", "compactor", "-c", str(config), "run", "--json"]
 
+    # as pip does when it installs: where PYTHONDONTWRITEBYTECODE is set, each run would compile
+    child("compileall", "-q", str(REPOSITORY / "compactor"))
     path = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
     return Contestant(PORTABLE if portable else OURS, command, env={"PYTHONPATH": path})
 

@@ -16,7 +16,7 @@ import sys
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -49,7 +49,7 @@ ORDER_COLUMNS = (
     ("quantity", "integer", "int32"),
 )
 
-# $first, $rows: the ids of this slice. $ids: how many ids are spread over the 90 days.
+# $first, $rows: the ids of this slice. $ids: how many ids are spread over the days.
 # Rows are stored in id order; created_at follows it, up to a day earlier or later.
 ORDER_ROWS = """
 SELECT i AS id,
@@ -82,6 +82,8 @@ class Shape:
     batches: int
     files_per_batch: int
     rows_per_file: int
+    days: int = field(default=DAYS, repr=False)
+    """Not in the mark of a finished export: it came later, and `name` tells the shapes apart."""
 
     @property
     def files(self) -> int:
@@ -98,6 +100,8 @@ class Shape:
 
 TINY = Shape("tiny", ("orders",), batches=500, files_per_batch=40, rows_per_file=100)
 BIG = Shape("big", ("orders",), batches=1, files_per_batch=16, rows_per_file=250_000)
+MONTH = Shape("month", ("orders",), batches=1, files_per_batch=16, rows_per_file=83_000, days=30)
+"""As many rows a day as BIG."""
 HUGE = Shape("huge", ("orders",), batches=1, files_per_batch=160, rows_per_file=250_000)
 FIXED = Shape(
     "fixed",
@@ -106,7 +110,7 @@ FIXED = Shape(
     files_per_batch=1,
     rows_per_file=1_000,
 )
-SHAPES = {shape.name: shape for shape in (TINY, BIG, HUGE, FIXED)}
+SHAPES = {shape.name: shape for shape in (TINY, BIG, MONTH, HUGE, FIXED)}
 
 
 def generate(shape: Shape, data: Path) -> Path:
@@ -132,7 +136,7 @@ def generate(shape: Shape, data: Path) -> Path:
     return folder / "exports"
 
 
-def _rows(first: int, rows: int, ids: int) -> pyarrow.Table:
+def _rows(first: int, rows: int, ids: int, days: int) -> pyarrow.Table:
     """Return one slice of the orders."""
     import duckdb
 
@@ -141,7 +145,7 @@ def _rows(first: int, rows: int, ids: int) -> pyarrow.Table:
         "first": first,
         "rows": rows,
         "ids": ids,
-        "days": DAYS,
+        "days": days,
         "day": 86_400_000_000,
         "words": WORDS,
     }
@@ -152,7 +156,7 @@ def _write_large_files(shape: Shape, root: Path, job: tuple[int, int]) -> None:
     """Write file number `job[1]` of table `job[0]`; ids go on from file to file."""
     table, number = job
     total = shape.files_per_batch * shape.rows_per_file
-    rows = _rows(number * shape.rows_per_file, shape.rows_per_file, total)
+    rows = _rows(number * shape.rows_per_file, shape.rows_per_file, total, shape.days)
     _write(rows, _part(shape, root, table, batch=1, number=number))
 
 
@@ -160,7 +164,7 @@ def _write_small_files(shape: Shape, root: Path, job: tuple[int, int]) -> None:
     """Write all files of one batch folder: one tenant, with rows from all the days."""
     table, batch = job
     per_batch = shape.files_per_batch * shape.rows_per_file
-    rows = _rows(batch * per_batch, per_batch, per_batch)
+    rows = _rows(batch * per_batch, per_batch, per_batch, shape.days)
     for number in range(shape.files_per_batch):
         piece = rows.slice(number * shape.rows_per_file, shape.rows_per_file)
         _write(piece, _part(shape, root, table, batch + 1, number))
