@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import defaultdict
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import portable_rows as spec
 import pytest
 from lines import NULL_DAY, Line, assert_good
 
-from compactor import stage
+from compactor import report, stage
 from compactor.model import PartitionResult, TableResult
 from compactor.portable.asked import Options, fingerprint
 from compactor.portable.proof import Proof
@@ -133,6 +135,19 @@ def test_every_type_of_the_exporter_is_covered_or_left_out_by_name(tmp_path: Pat
         assert told[name], name
     for name in ("c_uuid", "c_enum", "c_numeric", "c_bytea", "c_boolean", "c_date", "c_char"):
         assert told[name] == "", name
+
+
+def test_the_report_shows_it_as_page_sheet_and_json(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    lake.write(line)
+    result = line.run(**lake.sections(line)).result
+    (table,) = result.tables
+    assert table.portable is not None
+    digest = table.portable.digest
+    assert f"{table.portable.rows}, {digest}" in report.html(result)
+    header, row = csv.reader(io.StringIO(report.tables_csv(result)))
+    assert dict(zip(header, row, strict=True))["portable_digest"] == digest
+    assert report.run_report(result).run.tables[0].portable == table.portable
 
 
 def test_without_it_nothing_is_computed(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from sqlglot import exp
 from test_portable import columns_of
 
 from compactor import sql
-from compactor.portable.asked import Options, fingerprint
+from compactor.portable.asked import Fingerprint, Options, fingerprint
 from compactor.portable.engines import ENGINES, Dialect
 from compactor.portable.statement import Rows, statement
 from compactor.report.fingerprint import fingerprint_text
@@ -112,6 +112,7 @@ def test_json_has_the_statement_and_every_number_by_itself(config: Path, command
     assert {"database", "table", "snapshot", "run_id", "dialect", "columns", "left_out"} <= set(
         found
     )
+    assert Fingerprint.model_validate(found).by_partition
     assert set(found["left_out"]) == {"at", "local", "many", "ratio8"}
 
 
