@@ -46,7 +46,7 @@ def statement(columns: Sequence[PortableColumn], rows: Rows, dialect: Dialect) -
     days = [exp.alias_(rows.day.copy(), DAY)] if rows.day is not None else []
     day = [exp.column(DAY)] if days else []
     nothing = [] if texts or days else [exp.alias_(exp.null(), "nothing")]
-    select = exp.select(*days, *texts, *nothing).from_(rows.place.copy())
+    select = exp.Select().select(*days, *texts, *nothing, copy=False).from_(rows.place.copy())
     if rows.where is not None:
         select = select.where(rows.where.copy())
     for made in _steps(engine, texts):
@@ -97,4 +97,5 @@ def _steps(engine: Engine, texts: Sequence[exp.Expr]) -> list[list[exp.Expr]]:
 
 
 def _over(below: exp.Select, kept: Sequence[exp.Expr], columns: Sequence[exp.Expr]) -> exp.Select:
-    return exp.select(*[one.copy() for one in kept], *columns).from_(below.subquery("r"))
+    select = exp.Select().select(*[one.copy() for one in kept], *columns, copy=False)
+    return select.from_(below.subquery("r", copy=False), copy=False)
