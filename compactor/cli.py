@@ -26,6 +26,7 @@ from . import (
 from .catalog_commands import catalog_command
 from .ddl_commands import ddl_command
 from .errors import CompactorError, ConfigError
+from .fingerprint_commands import fingerprint_command
 from .flags import Json, config_of_flags, leave, print_result, settings, write_file
 from .iceberg_commands import iceberg_command
 from .query_commands import query_command
@@ -345,6 +346,7 @@ app.command("queries")(audit_tables_commands.queries_command)
 app.command("catalog")(catalog_command)
 app.command("ddl")(ddl_command)
 app.command("query")(query_command)
+app.command("fingerprint")(fingerprint_command)
 
 
 @app.command("init")

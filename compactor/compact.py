@@ -30,6 +30,7 @@ from sqlglot import exp
 from . import types
 from .errors import ObjectUnreadable, SourceError
 from .model import HIVE_NULL, Grain
+from .portable import proof
 from .probe import SAMPLE_ROWS, probe, tune, tuned_from
 from .scratch import file_sha256
 from .sql import query, rows
@@ -53,17 +54,21 @@ class CompactOptions:
     target_bytes: int
     compression_level: int
     fail_on_lossy: bool = False
+    portable: bool = False
+    """Whether to compute the portable fingerprint, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partition:
-    """One partition as the source holds it. `fingerprint` is (sum of h1, sum of h2)."""
+    """One partition as the source holds it. `fingerprint` is (sum of h1, sum of h2), `portable`
+    the sums of the portable one."""
 
     value: str
     rows: int
     fingerprint: tuple[int, int]
     first_row: int
     last_row: int
+    portable: proof.Sums = proof.NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +163,7 @@ def load(
     keys += [rule for rule in sort_rules(rules, options) if rule is not dated]
     order += [exp.column(rule.scratch_name) for rule in keys]
     order.append(exp.column("h1"))
-    select = hashed_rows(rules, day).order_by(
+    select = hashed_rows(rules, day, portable=options.portable).order_by(
         *[exp.Ordered(this=column, nulls_first=False) for column in order], copy=False
     )
     connection.execute("DROP TABLE IF EXISTS sorted")
@@ -167,10 +172,14 @@ def load(
     )
     connection.execute(create.sql(dialect="duckdb", copy=False), {"files": list(files)})
     lossy = {row["bad"]: row["rows"] for row in rows(connection, "compact/lossy")}
-    return Loaded(rules=tuple(rules), partitions=partitions(connection), lossy=lossy)
+    found = partitions(connection, portable=options.portable)
+    return Loaded(rules=tuple(rules), partitions=found, lossy=lossy)
 
 
-def partitions(connection: duckdb.DuckDBPyConnection) -> tuple[Partition, ...]:
+def partitions(
+    connection: duckdb.DuckDBPyConnection, *, portable: bool = False
+) -> tuple[Partition, ...]:
+    sums = proof.read(connection, "compact/portable_partitions", "value") if portable else {}
     found = []
     for row in rows(connection, "compact/partitions"):
         if row["last_row"] - row["first_row"] + 1 != row["rows"]:
@@ -185,6 +194,7 @@ def partitions(connection: duckdb.DuckDBPyConnection) -> tuple[Partition, ...]:
                 fingerprint=(int(row["sum1"]), int(row["sum2"])),
                 first_row=row["first_row"],
                 last_row=row["last_row"],
+                portable=sums.get(row["value"], proof.NOTHING),
             )
         )
     return tuple(found)

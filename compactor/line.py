@@ -35,6 +35,7 @@ from .formats import FORMATS
 from .formats.interface import Fields, Survey, add_survey
 from .members import Delivered, Suspect, decide_members
 from .model import HIVE_NULL, Finding, PlanTable, TableResult
+from .portable.proof import Proof
 from .prepare import (
     Coming,
     Prepared,
@@ -109,6 +110,7 @@ class TableLine:
             declared_rows=table.declared_rows,
             is_text=table.read_as is not None,
             is_converted=table.read_as is not None and FORMATS[table.format].is_converted,
+            portable=Proof() if options.portable else None,
         )
         self.findings = TableFindings(table)
         self.rules: tuple[Rule, ...] = ()
@@ -406,6 +408,8 @@ class TableLine:
         for partition in loaded.partitions:
             value = verify.partition_of(partition.value, self.options.grain)
             evidence.source.add(value, partition.rows, partition.fingerprint)
+            if evidence.portable is not None:
+                evidence.portable.add_source(value, partition.portable)
         if not loaded.partitions and self.options.grain == "none":
             evidence.source.add("", 0, (0, 0))
         self.sums = decide.total([self.sums, (loaded.rows, *loaded.fingerprint)])

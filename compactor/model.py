@@ -351,6 +351,21 @@ class PartitionResult(Model):
     fingerprint: str
     objects: tuple[StoredObject, ...]
     archived: tuple[StoredObject, ...] = ()
+    portable: str | None = None
+    """Digest that other databases can recompute; None where `verify.portable` was off."""
+
+
+class Portable(Model):
+    """The fingerprint of a table that other databases can recompute: docs/fingerprint.md."""
+
+    version: int
+    """Of the specification."""
+    rows: int
+    digest: str
+    columns: tuple[str, ...]
+    """Columns that it covers, by the bytes of their names."""
+    left_out: dict[str, str]
+    """Column -> what of it is left out, and why. Timestamps are covered to the millisecond."""
 
 
 class OutputColumn(Model):
@@ -399,6 +414,7 @@ class TableResult(Model):
     """Source files by size; edges in SIZE_EDGES."""
     output_size_histogram: tuple[int, ...] = ()
     fingerprint: str = ""
+    portable: Portable | None = None
     engine: str = ""
     seconds: float = 0.0
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from . import types
+from .portable import proof
 from .sql import query
 from .types import Rule
 
@@ -176,11 +177,16 @@ def typed_rows(rules: Sequence[Rule], *, file_name: bool = False) -> exp.Select:
 
 
 def hashed_rows(
-    rules: Sequence[Rule], day: exp.Expression, *, file_name: bool = False
+    rules: Sequence[Rule],
+    day: exp.Expression,
+    *,
+    file_name: bool = False,
+    portable: bool = False,
 ) -> exp.Select:
     """Select dt, c*, h1, h2 and bad (the number of a column that failed, else NULL).
 
-    With `file_name`, also the local path that each row came from.
+    With `file_name`, also the local path that each row came from; with `portable`, also what a row
+    adds to the portable fingerprint.
     """
     bad: exp.Expression = exp.null()
     case = exp.Case()
@@ -198,5 +204,8 @@ def hashed_rows(
     )
     if file_name:
         select = select.select(exp.column("file_name"))
-    rows = typed_rows(rules, file_name=file_name)
-    return select.from_(rows.subquery("t", copy=False), copy=False)
+    typed = typed_rows(rules, file_name=file_name)
+    if portable:
+        typed = proof.with_lanes(typed, rules)
+        select = select.select(*proof.lanes())
+    return select.from_(typed.subquery("t", copy=False), copy=False)

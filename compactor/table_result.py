@@ -53,7 +53,9 @@ def table_result(
 
     `objects` are the stored ones, by partition value; `covered` names proven duplicates.
     """
-    checks = verify.checks(evidence, rules)
+    columns = _columns(table, rules)
+    proven = evidence.portable
+    checks = verify.checks(evidence, rules) + (proven.checks() if proven else ())
     stored = [item for items in objects.values() for item in items]
     rows, *fingerprint = source.sums
     return TableResult(
@@ -81,15 +83,17 @@ def table_result(
                 rows=evidence.written.rows.get(value, 0),
                 fingerprint="{:x}-{:x}".format(*evidence.written.fingerprints.get(value, (0, 0))),
                 objects=tuple(sorted(items, key=lambda item: item.key)),
+                portable=proven.digest(value) if proven else None,
             )
             for value, items in sorted(objects.items())
         ),
         covers=tuple(sorted(covered)),
-        columns=_columns(table, rules),
+        columns=columns,
         checks=checks,
         source_size_histogram=size_histogram(source.sizes),
         output_size_histogram=size_histogram([item.size_bytes for item in stored]),
         fingerprint=compact.fingerprint_text(rows, (fingerprint[0], fingerprint[1])),
+        portable=proven.of_table(evidence.written.total_rows, columns) if proven else None,
         engine=f"duckdb {duckdb.__version__}",
     )
 

@@ -22,6 +22,7 @@ from sqlglot import exp
 
 from . import types
 from .model import HIVE_NULL, Check, CheckStatus, Grain
+from .portable import proof
 from .profile import (
     ColumnProfile,
     from_sql,
@@ -48,6 +49,10 @@ class Side:
         one, two = self.fingerprints.get(value, (0, 0))
         self.rows[value] = self.rows.get(value, 0) + rows
         self.fingerprints[value] = (one + fingerprint[0], two + fingerprint[1])
+
+    @property
+    def total_rows(self) -> int:
+        return sum(self.rows.values())
 
 
 @dataclass(slots=True)
@@ -80,6 +85,8 @@ class Evidence:
     written_profiles: dict[int, ColumnProfile] = field(default_factory=dict)
     stored_profiles: dict[int, ColumnProfile] = field(default_factory=dict)
     stored_rows: int = 0
+    portable: proof.Proof | None = None
+    """None where `verify.portable` is off."""
     lossy: dict[int, int] = field(default_factory=dict)
     """Rows in which the round trip of a column failed, by column number."""
     read_twice: list[tuple[str, str, str]] = field(default_factory=list)
@@ -112,7 +119,7 @@ def read_back(
         return
     connection.execute(query("compact/staged"))
     try:
-        halves = _read_files(connection, rules, list(values))
+        halves = _read_files(connection, rules, list(values), evidence)
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error:
@@ -120,11 +127,14 @@ def read_back(
         good = [path for path in values if _is_readable(connection, rules, path, values, evidence)]
         if not good:
             return
-        halves = _read_files(connection, rules, good)
+        halves = _read_files(connection, rules, good, evidence)
     for row in rows(connection, "verify/written_files"):
         evidence.written.add(
             values[row["file_name"]], row["rows"], (int(row["sum1"]), int(row["sum2"]))
         )
+    if evidence.portable is not None:
+        for path, sums in proof.read(connection, "verify/portable_files", "file_name").items():
+            evidence.portable.add_written(values[path], sums)
     evidence.merge_profiles("written", _written_profiles(connection, rules, halves=halves))
 
 
@@ -136,7 +146,7 @@ def _is_readable(
     evidence: Evidence,
 ) -> bool:
     try:
-        _read_files(connection, rules, [path])
+        _read_files(connection, rules, [path], evidence)
     except duckdb.Error as error:
         evidence.unreadable.setdefault(values[path], str(error).splitlines()[0])
         return False
@@ -144,13 +154,17 @@ def _is_readable(
 
 
 def _read_files(
-    connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule], files: Sequence[str]
+    connection: duckdb.DuckDBPyConnection,
+    rules: Sequence[Rule],
+    files: Sequence[str],
+    evidence: Evidence,
 ) -> bool:
     """Fill the temporary table `written`; return whether decimals had to be summed in halves."""
+    portable = evidence.portable is not None
     try:
-        _read_written(connection, rules, files, halves=False)
+        _read_written(connection, rules, files, halves=False, portable=portable)
     except duckdb.OutOfRangeException:
-        _read_written(connection, rules, files, halves=True)
+        _read_written(connection, rules, files, halves=True, portable=portable)
         return True
     return False
 
@@ -161,6 +175,7 @@ def _read_written(
     files: Sequence[str],
     *,
     halves: bool,
+    portable: bool,
 ) -> None:
     named = exp.select(
         *[
@@ -177,6 +192,9 @@ def _read_written(
             sql_metrics(exp.column(rule.scratch_name), rule.target, halves=halves)
         )
     ]
+    if portable:
+        named = proof.with_lanes(named, rules)
+        metrics += proof.sums()
     select = (
         exp.select(
             exp.column("file_name"),

@@ -196,6 +196,7 @@ class Work:
                 target_bytes=parse_size(self._config.compact.target_file_size),
                 compression_level=self._config.compact.compression_level,
                 fail_on_lossy=own.on_lossy == "fail",
+                portable=self._config.verify.portable,
             ),
             room=self._room.below(table.task_id),
             progress=self._show,

@@ -22,6 +22,7 @@ GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = (
     *("audit", "key", "evidence"),
     *("scan", "plan", "run", "reconcile", "report", "query", "queries", "ddl", "init", "demo"),
+    "fingerprint",
     *("hold", "extend", "expired", "destroyed", "batch", "catalog", "iceberg"),
 )
 SUBCOMMANDS = ("evidence pack",)

@@ -101,7 +101,7 @@ def test_every_check_is_in_the_readme() -> None:
         (ROOT / "compactor" / name).read_text(encoding="utf-8")
         for name in (
             *("verify.py", "archive.py", "batch_copy.py", "batch_report.py"),
-            *("vault.py", "retention.py", "expiry.py"),
+            *("vault.py", "retention.py", "expiry.py", "portable/proof.py"),
         )
     )
     names = set(re.findall(r'(?:_equal\(\s*|name=)"([a-z0-9_]+)"', source))

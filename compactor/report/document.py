@@ -12,6 +12,7 @@ from ..benefit import Benefit, DayTotals, benefits, day_totals
 from ..catalog.changes import CatalogResult
 from ..evidence.audited import Audit
 from ..model import Model, Plan, RunResult, Scan
+from ..portable.asked import Fingerprint
 from ..query_model import Answered, TableList
 from ..reconciliation import Reconciliation
 from ..stored import Snapshot, by_snapshot
@@ -60,9 +61,10 @@ DOCUMENTS: tuple[type[Model], ...] = (
     CatalogResult,
     Answered,
     TableList,
+    Fingerprint,
 )
 """What the commands print: `report --json`, `run`, `plan`, `scan`, `reconcile`, `audit`,
-`catalog`, `query`, `query --tables`."""
+`catalog`, `query`, `query --tables`, `fingerprint`."""
 
 
 def run_report(result: RunResult) -> RunReport:

@@ -31,6 +31,7 @@ TABLE_COLUMNS = (
     "task_id", "fingerprint", "objects_sha256", "source", "manifest_url", "manifest_sha256",
     "one_day", "one_day_files", "one_day_bytes", "one_day_requests_before",
     "one_day_requests_after", "one_day_usd_before", "one_day_usd_after",
+    "portable_digest",
 )  # fmt: skip
 CHECK_COLUMNS = (
     "run_id", "database", "table", "task_id", "check", "subject", "status", "expected", "actual",
@@ -122,6 +123,7 @@ def _table(
         result.manifest.url if result.manifest else None,
         result.manifest.sha256 if result.manifest else None,
         *_one_day(table),
+        table.portable.digest if table.portable else None,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from . import benefit as one_day
 from . import exports
 from . import inventory as s3_inventory
-from .contest import OURS, Contestant, Place, Result, child, contest
+from .contest import OURS, PORTABLE, Contestant, Place, Result, child, contest
 from .exports import BIG, FIXED, HUGE, MONTH, TINY, Shape
 from .machine import REPOSITORY
 from .proxy import INSTALL_HINT, SlowProxy, find_haproxy
@@ -104,6 +104,11 @@ def big(options: Options) -> list[Result]:
     return _local(BIG, options, _duckdb_local)
 
 
+def big_portable(options: Options) -> list[Result]:
+    """The same files, with and without the fingerprint that other databases can recompute."""
+    return _local(BIG, options, _with_portable(options), case="big-portable")
+
+
 def huge(options: Options) -> list[Result]:
     """160 such files; ours with 2 GiB of memory, the peer without a limit."""
     return _local(HUGE, options, _duckdb_local, memory="2GiB")
@@ -161,6 +166,7 @@ def _distant_benefit(options: Options) -> list[Result]:
 CASES: dict[str, Callable[[Options], list[Result]]] = {
     "tiny": tiny,
     "big": big,
+    "big-portable": big_portable,
     "huge": huge,
     "fixed": fixed,
     "inventory": inventory,
@@ -173,6 +179,7 @@ def _local(
     options: Options,
     *peers: Callable[[Path], Contestant],
     memory: str = "auto",
+    case: str = "",
 ) -> list[Result]:
     folder = _export(shape, options)
     for path in folder.rglob("*.parquet"):  # nobody is the first to read from disk
@@ -182,7 +189,8 @@ def _local(
     contestants = options.chosen(
         [_ours(options, str(folder), shape, memory), *(peer(folder) for peer in peers)]
     )
-    return contest(shape.name, contestants, Place(options.work), **_size(shape), runs=options.runs)
+    place = Place(options.work)
+    return contest(case or shape.name, contestants, place, **_size(shape), runs=options.runs)
 
 
 def _duckdb_local(folder: Path) -> Contestant:
@@ -195,18 +203,25 @@ def _duckdb_local(folder: Path) -> Contestant:
     )
 
 
-def _ours(options: Options, source: str, shape: Shape, memory: str = "auto") -> Contestant:
+def _with_portable(options: Options) -> Callable[[Path], Contestant]:
+    return lambda folder: _ours(options, str(folder), BIG, portable=True)
+
+
+def _ours(
+    options: Options, source: str, shape: Shape, memory: str = "auto", *, portable: bool = False
+) -> Contestant:
     """Return the whole verified run, without an archive, by the command users type."""
 
     def command(target: str) -> list[str]:
         config = options.work / "compactor.toml"
-        config.write_text(_config(source, target, shape, memory))
+        text = _config(source, target, shape, memory)
+        config.write_text(text + ("[verify]\nportable = true\n" if portable else ""))
         return [sys.executable, "-m", "compactor", "-c", str(config), "run", "--json"]
 
     # as pip does when it installs: where PYTHONDONTWRITEBYTECODE is set, each run would compile
     child("compileall", "-q", str(REPOSITORY / "compactor"))
     path = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
-    return Contestant(OURS, command, env={"PYTHONPATH": path})
+    return Contestant(PORTABLE if portable else OURS, command, env={"PYTHONPATH": path})
 
 
 def _config(source: str, target: str, shape: Shape, memory: str) -> str:

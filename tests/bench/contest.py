@@ -18,6 +18,8 @@ from .machine import REPOSITORY
 from .process import Measured, measure
 
 OURS = "compactor"
+PORTABLE = "compactor, portable fingerprint"
+"""The same with `verify.portable`."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +143,10 @@ def _run(contestant: Contestant, place: Place, rows: int) -> Run:
         if measured.exit_code != 0:
             tail = (folder / "stderr").read_text(errors="replace")[-3000:]
             return Run(measured, error=f"exit code {measured.exit_code}; stderr ends:\n{tail}")
-        report = _report(folder / "stdout") if contestant.name == OURS else {}
+        is_ours = contestant.name in (OURS, PORTABLE)
+        report = _report(folder / "stdout") if is_ours else {}
         found = place.read_back(target)
-        wrong = _wrong(found, rows, report if contestant.name == OURS else None)
+        wrong = _wrong(found, rows, report if is_ours else None)
         return Run(measured, **found, requests=requests, report=report, error=wrong)
     finally:
         shutil.rmtree(folder)

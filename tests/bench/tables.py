@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from . import benefit, inventory
-from .contest import OURS, Result, Run
+from .contest import OURS, PORTABLE, Result, Run
 
 _HEAD = (
     "", "time s", "min-max s", "ours = 1", "CPU s", "peak RSS MiB", "rows/s", "files", "sorted",
@@ -111,6 +111,8 @@ def _targets(case: str, results: Sequence[Result]) -> list[str]:
         return ["- targets: not judged, no figure of ours"]
     peers = [r for r in results if r.contestant != OURS and r.runs and not r.error]
     match case.partition(",")[0]:
+        case "big-portable":
+            lines = _portable_targets(ours, peers)
         case "tiny":
             lines = _tiny_targets(case, ours, peers)
         case "big":
@@ -157,6 +159,17 @@ def _big_targets(ours: Result, peers: Sequence[Result]) -> list[str]:
         name = f"times the time of {peers[0].contestant}"
         lines.insert(0, _judged(name, f"{ratio:.2f}", "at most 2.0, aim 1.5", ratio <= 2))
     return lines
+
+
+def _portable_targets(ours: Result, peers: Sequence[Result]) -> list[str]:
+    """Compare processor seconds: what other processes do to the clock is no cost of ours."""
+    portable = [peer for peer in peers if peer.contestant == PORTABLE]
+    if not portable:
+        return ["- target: not judged, no figure with the portable fingerprint"]
+    plain, both = (one.median(lambda run: run.measured.cpu_seconds) for one in (ours, portable[0]))
+    ratio = both / plain
+    name = "times the processor seconds of a run without"
+    return [_judged(name, f"{ratio:.2f}", "at most 2.5", ratio <= 2.5)]
 
 
 def _inventory_targets(results: Sequence[Result]) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""A fingerprint that other databases can recompute in SQL, as docs/fingerprint.md specifies it."""
