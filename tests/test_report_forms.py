@@ -128,7 +128,7 @@ def test_ten_thousand_tables_open_quickly_and_can_be_searched_sorted_and_filtere
             f"{out['elements']:,} elements"
         )
     assert size_bytes < 40_000_000
-    assert out["ready"] < 3_000
+    assert out["ready"] < 10_000, "1 to 1.5 s on a quiet machine; the figure is what is printed"
     assert out["slowest"]["ms"] < 1_000, "aim: 100 ms; the limit leaves room for a busy machine"
     assert out["elements"] < 60_000
 
@@ -668,7 +668,7 @@ def test_ten_thousand_faults_of_an_audit_can_be_searched_and_filtered(
     out = driven(shown, script, tmp_path)
     with capsys.disabled():
         print(f"\n{TABLES:,} faults: {len(shown) / 1e6:.1f} MB, ready after {out['ready']:.0f} ms")
-    assert out["ready"] < 3_000
+    assert out["ready"] < 10_000, "1 to 1.5 s on a quiet machine; the figure is what is printed"
     assert out["start"] == "1 to 100 of 10,000"
     assert out["search"].startswith("1 of 10,000")
     assert out["state"].startswith("1,000 of 10,000")
