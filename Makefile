@@ -18,7 +18,7 @@ demo: .venv/ready  ## start a real S3 server here, export a shop, run the whole 
 	$(BIN)/compactor demo demo
 
 test: .venv/ready  ## run all tests
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --durations=25
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --durations=25
 
 lint: .venv/ready  ## ruff and mypy (strict)
 	$(BIN)/ruff check .
