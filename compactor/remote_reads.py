@@ -89,6 +89,9 @@ class LakeFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no type
         self._items: dict[str, Item] = {}
         self._touched: set[Item] = set()
         self._ends: dict[Item, Future[bytes]] = {}
+        self._sizes: dict[Item, int] = {}
+        """Of the ends that have been read."""
+        self._kept = 0
         self._lock = threading.Lock()
 
     def add(self, path: str, item: Item) -> None:
@@ -121,7 +124,7 @@ class LakeFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no type
             except BaseException as error:
                 end.set_exception(error)
                 raise
-            self._forget()
+            self._remember(item, len(end.result()))
         return end.result()
 
     def _keep(self, item: Item, found: bytes) -> None:
@@ -129,18 +132,18 @@ class LakeFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no type
         longer.set_result(found)
         with self._lock:
             self._ends[item] = longer
-        self._forget()
+        self._remember(item, len(found))
 
-    def _forget(self) -> None:
-        """Drop the ends that were not used for longest, where all together are too large."""
+    def _remember(self, item: Item, size: int) -> None:
+        """Count what is kept, and drop the ends that were not used for longest."""
         with self._lock:
-            sizes = {item: len(end.result()) for item, end in self._ends.items() if _is_good(end)}
-            kept = sum(sizes.values())
-            for item, size in sizes.items():
-                if kept <= _MOST_END_BYTES:
-                    break
-                kept -= size
-                del self._ends[item]
+            self._kept += size - self._sizes.get(item, 0)
+            self._sizes[item] = size
+            while self._kept > _MOST_END_BYTES and len(self._sizes) > 1:
+                # at most as many as there are threads are still being read, and have no size yet
+                oldest = next(one for one in self._ends if one in self._sizes)
+                del self._ends[oldest]
+                self._kept -= self._sizes.pop(oldest)
 
     def _counted(self, item: Item, start: int, stop: int) -> bytes:
         try:
@@ -221,7 +224,3 @@ class StoreRanges:
             version_id=item.version_id,
         )
         return self._store.part(wanted, start, stop - start)
-
-
-def _is_good(end: Future[bytes]) -> bool:
-    return end.done() and end.exception() is None
