@@ -23,7 +23,7 @@ from pathlib import Path
 import duckdb
 
 from . import lake
-from .config import Config, Period, parse_period
+from .config import Config
 from .errors import ConfigError, Denied, NotFound, StoreError
 from .evidence.audited import EVIDENCE_CHECKS, Audit, AuditStatus, Coverage
 from .evidence.chain import Link
@@ -40,6 +40,7 @@ from .evidence.walk import ORIGINS as CHAIN_ORIGINS
 from .evidence.walk import Head, Walk
 from .model import Check, CheckStatus, Finding, utc_text
 from .progress import Progress, Quiet
+from .quantities import Period, parse_period
 from .scratch import Room, scratch_folder
 from .sql import connect
 from .store import open_store

@@ -29,10 +29,11 @@ from urllib.parse import quote
 
 from . import lake
 from .archive import metadata, retain_until
-from .config import ArchiveConfig, Config, parse_retain
+from .config import ArchiveConfig, Config
 from .errors import ConfigError
 from .model import Check, Finding, Model, StoredObject, TableResult, snapshot_text, utc_text
 from .places import Stores
+from .quantities import parse_retain
 from .store import open_store
 from .store.interface import CopySource, Retention, Store
 

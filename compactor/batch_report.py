@@ -25,7 +25,7 @@ from . import archive, lake, ledger
 from .archive import ArchiveOptions
 from .batch_copy import bucket_and_prefix, folder, is_for_batch, requests
 from .completion_report import Task, read
-from .config import Config, parse_retain
+from .config import Config
 from .errors import CompactorError, ConfigError, NotFound, SourceError
 from .model import (
     Check,
@@ -39,6 +39,7 @@ from .model import (
     utc_text,
 )
 from .places import Stores
+from .quantities import parse_retain
 from .store import open_store
 from .store.interface import Retention, Store
 

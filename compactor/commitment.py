@@ -22,9 +22,10 @@ from datetime import datetime
 
 from . import prices
 from .archive import retain_until
-from .config import ArchiveConfig, parse_retain, retain_months
+from .config import ArchiveConfig
 from .errors import ConfigError
 from .model import Commitment, Plan, PlanTable, TableResult, utc_text
+from .quantities import parse_retain, retain_months
 
 _ASK = "--accept-retention"
 

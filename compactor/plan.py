@@ -23,7 +23,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import choose, lake, prices
-from .config import Config, parse_retain, parse_size, retain_months
+from .config import Config
 from .inventory import Detected
 from .model import (
     Action,
@@ -39,6 +39,7 @@ from .model import (
     digest,
     snapshot_text,
 )
+from .quantities import parse_retain, parse_size, retain_months
 from .sql import rows, workspace
 
 if TYPE_CHECKING:

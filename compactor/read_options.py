@@ -10,10 +10,11 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from .config import Config, parse_settle, place_below
+from .config import Config, place_below
 from .dms_statistics import Statistics, ask, parse_table_statistics
 from .errors import ConfigError, NotFound
 from .model import Finding
+from .quantities import parse_settle
 from .readers.interface import ReadOptions
 from .readers.sidecar import Unusable
 from .store import open_store

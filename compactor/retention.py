@@ -23,10 +23,11 @@ from typing import Literal
 from . import prices
 from .acts import Act, ActStatus, Failure, Touched
 from .archive import retain_until
-from .config import Config, parse_retain
+from .config import Config
 from .errors import CompactorError, ConfigError
 from .holdings import Selection, Snapshot, SnapshotKey, version_name
 from .model import Check, StoredObject, utc_text
+from .quantities import parse_retain
 from .store.interface import LockMode, Object, Retention
 from .vault import (
     Clock,

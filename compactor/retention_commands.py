@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .config import parse_retain
 from .errors import ConfigError
 from .flags import Json, config_of_flags, leave, print_result
+from .quantities import parse_retain
 
 if TYPE_CHECKING:
     from .acts import Act, KeptList

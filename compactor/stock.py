@@ -14,10 +14,11 @@ from datetime import datetime
 from pathlib import Path
 
 from . import commitment, detect, lake, peek, plan, scan
-from .config import Config, parse_retain
+from .config import Config
 from .model import Plan
 from .places import Stores, chain_url, open_inventories
 from .progress import warning
+from .quantities import parse_retain
 from .read_options import read_options
 
 MAX_SAMPLED_SUSPECTS = 500

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, TypeVar
 from . import archive
 from .acts import Act, Failure
 from .archive import retain_until
-from .config import ArchiveConfig, Config, parse_retain
+from .config import ArchiveConfig, Config
 from .errors import CompactorError, ConfigError, NotFound
 from .evidence.records import Record, RecordKind, read, record, subjects
 from .holdings import Selection, Snapshot, find
 from .ledger import versions
 from .model import StoredObject
 from .places import Stores
+from .quantities import parse_retain
 from .store import open_store
 from .store.interface import Object, Retention, Store
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from .archive import ArchiveOptions
 from .compact import CompactOptions
-from .config import Config, parse_retain, parse_size
+from .config import Config
 from .errors import CompactorError
 from .finish import Finisher
 from .ledger import Ledger
@@ -29,6 +29,7 @@ from .members import Suspect
 from .model import PlanTable, TableResult
 from .prepare import Coming, begin
 from .progress import Progress
+from .quantities import parse_retain, parse_size
 from .scratch import Room
 from .settle import settle
 from .stock import Stock

@@ -29,9 +29,9 @@ from s3_line import (
 
 from compactor import archive, pipeline, places
 from compactor.archive import ArchiveOptions, locked, retain_until
-from compactor.config import parse_retain
 from compactor.errors import LockUnsupported, VerificationFailed
 from compactor.model import Check, RunResult, StoredObject, TableResult
+from compactor.quantities import parse_retain
 from compactor.store import open_store
 from compactor.store.interface import Object, Retention
 

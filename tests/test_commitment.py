@@ -9,9 +9,10 @@ import pytest
 from s3_line import ORDERS, SNAPSHOT, Place, write_shop
 
 from compactor import commitment, prices, report
-from compactor.config import ArchiveConfig, parse_retain, retain_months
+from compactor.config import ArchiveConfig
 from compactor.errors import ConfigError
 from compactor.model import Action, Commitment, Estimate, Plan, PlanTable, TableResult
+from compactor.quantities import parse_retain, retain_months
 
 NOW = datetime(2026, 10, 6, 12, tzinfo=UTC)
 GIB = 1 << 30

@@ -19,12 +19,10 @@ from compactor.config import (
     example,
     load_config,
     parse_config,
-    parse_retain,
-    parse_settle,
-    parse_size,
     place_below,
 )
 from compactor.errors import ConfigError
+from compactor.quantities import parse_retain, parse_settle, parse_size
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 NEEDED: dict[str, Any] = {"source": {"urls": ["in"]}, "lake": {"url": "out"}}

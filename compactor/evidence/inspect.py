@@ -15,9 +15,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ..archive import UNKNOWN_DIGEST, retain_until
-from ..config import ArchiveConfig, parse_retain
+from ..config import ArchiveConfig
 from ..errors import NotFound, StoreError
 from ..model import Check, CheckStatus, StoredObject, TableResult, utc_text
+from ..quantities import parse_retain
 from ..store.interface import Object
 from .predicate import Statement
 from .records import RECORDS

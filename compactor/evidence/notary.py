@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from .. import lake
 from ..archive import UNKNOWN_DIGEST, retain_until
-from ..config import Config, parse_retain
+from ..config import Config
 from ..errors import ConfigError, EvidenceError, SignatureError, StoreError
 from ..model import (
     Check,
@@ -36,6 +36,7 @@ from ..model import (
     utc_text,
 )
 from ..places import Sources, Stores, chain_url
+from ..quantities import parse_retain
 from ..store.interface import Retention
 from . import timestamp
 from .chain import Appended, Chain, numbers, parse

@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from ..archive import retain_until
-from ..config import Period, parse_period
 from ..model import Check, utc_text
+from ..quantities import Period, parse_period
 
 Snapshots = Mapping[tuple[str, str], set[datetime]]
 """By database and table."""
