@@ -76,7 +76,9 @@ def by_keys(
     options: ReadOptions,
 ) -> dict[int, list[Group]]:
     """Let a reader claim what nobody else knows; return what it found, by source."""
-    connection.execute(query("detect/free"), {"listing": listing, "control": control})
+    made = connection.execute(query("detect/free"), {"listing": listing, "control": control})
+    if made.fetchall() == [(0,)]:
+        return {}  # the usual case, and the reader's query would take a while to find nothing
     connection.execute(query(reader.claims), reader.parameters(options))
     found: dict[int, list[Group]] = {}
     for row in rows(connection, "detect/groups", {"system": reader.system}):

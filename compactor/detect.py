@@ -177,14 +177,14 @@ def _roots(
 def _described(reader: Reader, inventory: Inventory, source: int) -> Iterator[ExportFacts]:
     """Let a reader describe what it knows among one source's sidecars."""
     keys = {key for of, key in (*inventory.control, *inventory.not_fetched) if of == source}
+    if reader.describe is None or not keys:
+        return
     with cursor() as connection:
         connection.register("sidecars", pa.table({"key": pa.array(sorted(keys), pa.string())}))
         own = [
             row["key"]
             for row in rows(connection, "detect/own_control", {"control": any_of(reader.control)})
         ]
-    if reader.describe is None:
-        return
     for facts in reader.describe({key: inventory.control.get((source, key)) for key in own}):
         if facts.status == "complete" and facts.snapshot is None:
             yield replace(facts, status="unknown", reason="it does not say which moment it shows")
@@ -213,10 +213,10 @@ def _place(connection: duckdb.DuckDBPyConnection, roots: Sequence[Root]) -> None
     )
     connection.register("roots", table)
     connection.execute(query("detect/make_placed"))
-    for reader in READERS:
+    used = {root.reader.system: root.reader.table_folder for root in roots}
+    for system, table_folder in used.items():
         connection.execute(
-            query("detect/placed"),
-            {"system": reader.system, "table_folder": reader.table_folder or _NOWHERE},
+            query("detect/placed"), {"system": system, "table_folder": table_folder or _NOWHERE}
         )
 
 

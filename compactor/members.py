@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from . import decide, stage_text, staged_rows, types
+from . import decide, stage_text, staged_rows
 from .errors import ConfigError, ObjectUnreadable
 from .formats.interface import Fields, Survey, add_survey
 from .model import Member
@@ -234,8 +234,7 @@ def _hash(
         }
     )
     staged.reading.open(connection, by_name=len({no for _, _, no in usable}) > 1)
-    day = types.day(None, "none", "UTC")
-    hashed = staged_rows.hashed_rows(rules, day, file_name=True).sql(dialect="duckdb")
+    hashed = staged_rows.hashed_rows(rules, file_name=True).sql(dialect="duckdb")
     connection.register("member_files", files)
     try:
         connection.execute(

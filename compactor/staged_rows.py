@@ -178,15 +178,15 @@ def typed_rows(rules: Sequence[Rule], *, file_name: bool = False) -> exp.Select:
 
 def hashed_rows(
     rules: Sequence[Rule],
-    day: exp.Expression,
+    day: exp.Expression | None = None,
     *,
     file_name: bool = False,
     portable: bool = False,
 ) -> exp.Select:
-    """Select dt, c*, h1, h2 and bad (the number of a column that failed, else NULL).
+    """Select c*, h1, h2 and bad (the number of a column that failed, else NULL).
 
-    With `file_name`, also the local path that each row came from; with `portable`, also what a row
-    adds to the portable fingerprint.
+    With `day`, also that, as dt; with `file_name`, also the local path that each row came from;
+    with `portable`, also what a row adds to the portable fingerprint.
     """
     bad: exp.Expression = exp.null()
     case = exp.Case()
@@ -196,12 +196,13 @@ def hashed_rows(
             bad = case = case.when(lossy, exp.Literal.number(rule.no), copy=False)
     first, second = types.row_hashes([rule.scratch_name for rule in rules])
     select = exp.select(
-        exp.alias_(day, "dt"),
         *[exp.column(rule.scratch_name) for rule in rules],
         exp.alias_(first, "h1", copy=False),
         exp.alias_(second, "h2", copy=False),
-        exp.alias_(exp.cast(bad, "INTEGER", copy=False), "bad", copy=False),
+        exp.alias_(exp.cast(bad, "USMALLINT", copy=False, dialect="duckdb"), "bad", copy=False),
     )
+    if day is not None:
+        select = select.select(exp.alias_(day, "dt"))
     if file_name:
         select = select.select(exp.column("file_name"))
     typed = typed_rows(rules, file_name=file_name)

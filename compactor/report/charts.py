@@ -176,6 +176,14 @@ def scale(most: float) -> tuple[float, float]:
     return step * steps, step
 
 
+def load() -> None:
+    """Import what draws: it takes 0.1 s."""
+    import pygal
+
+    _ = pygal
+    _drop_import_hook()
+
+
 def _drop_import_hook() -> None:
     """Take off the import hook that pygal installs.
 

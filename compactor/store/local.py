@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import logging
 import os
+import shutil
 import stat as stat_flags
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -46,7 +45,6 @@ logger = logging.getLogger(__name__)
 _TEMPORARY = ".compactor-tmp-"
 """Names of writes that are not finished begin so; listings leave them out."""
 _ROWS_PER_TABLE = 20_000
-_CHUNK = 1 << 20
 
 
 class LocalStore:
@@ -196,14 +194,7 @@ class LocalStore:
             raise self._no_version(path, key, version_id)
         with _translated("read", path, key), path.open("rb") as file:
             status = os.fstat(file.fileno())
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return Object(
-            key=key,
-            size_bytes=status.st_size,
-            etag=_etag(status),
-            modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
-            sha256=digest,
-        )
+            return _object(key, status, hashlib.file_digest(file, "sha256").hexdigest())
 
     def stats(self, wanted: Sequence[Version]) -> Iterator[tuple[int, Object | StoreError]]:
         """Describe files one by one; reads each for its SHA-256."""
@@ -239,6 +230,7 @@ class LocalStore:
                 else:
                     temporary.replace(path)
                 _sync_folder(path.parent)
+                return _object(key, path.stat(), sha256)
             except FileExistsError as error:
                 found = self.stat(key).sha256
                 if found != sha256:
@@ -327,23 +319,33 @@ def _table(keys: list[str], sizes: list[int], etags: list[str], moments: list[in
     )
 
 
+def _object(key: str, status: os.stat_result, sha256: str) -> Object:
+    return Object(
+        key=key,
+        size_bytes=status.st_size,
+        etag=_etag(status),
+        modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
+        sha256=sha256,
+    )
+
+
 def _write_temporary(body: Path | bytes, folder: Path, sha256: str, key: str) -> Path:
-    """Copy the body beside its target, to the disk, and check that it is what was announced."""
-    digest = hashlib.sha256()
-    source: BinaryIO = io.BytesIO(body) if isinstance(body, bytes) else body.open("rb")
+    """Copy the body beside its target, to the disk; check that what is there is as announced."""
     number, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
     try:
-        with source, open(number, "wb") as file:  # noqa: PTH123 (a descriptor, not a path)
+        with open(number, "w+b") as file:  # noqa: PTH123 (a descriptor, not a path)
             os.fchmod(number, 0o644)
-            while chunk := source.read(_CHUNK):
-                digest.update(chunk)
-                file.write(chunk)
-            file.flush()
+            if isinstance(body, bytes):
+                file.write(body)
+                file.flush()
+            else:
+                shutil.copyfile(body, name)  # inside the kernel where it can
             os.fsync(number)
-        if digest.hexdigest() != sha256:
+            file.seek(0)
+            written = hashlib.file_digest(file, "sha256").hexdigest()
+        if written != sha256:
             raise StoreError(
-                f"{key} was not written: its bytes have SHA-256 {digest.hexdigest()}, "
-                f"announced was {sha256}",
+                f"{key} was not written: its bytes have SHA-256 {written}, announced was {sha256}",
                 key=key,
                 hint="has the file changed since it was hashed?",
             )

@@ -7,8 +7,8 @@ SELECT coalesce(dt::VARCHAR, '') AS value,
        count(*) AS rows,
        sum(h1)::VARCHAR AS sum1,
        sum(h2)::VARCHAR AS sum2,
-       min(rowid) AS first_row,
-       max(rowid) AS last_row
-FROM sorted
+       min(row_no) AS first_row,
+       max(row_no) AS last_row
+FROM dated
 GROUP BY dt
 ORDER BY dt NULLS LAST

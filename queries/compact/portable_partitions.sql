@@ -4,5 +4,5 @@
 SELECT coalesce(dt::VARCHAR, '') AS value,
        sum(lane1)::VARCHAR AS lane1,
        sum(lane2)::VARCHAR AS lane2
-FROM sorted
+FROM dated
 GROUP BY dt
