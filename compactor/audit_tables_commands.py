@@ -173,15 +173,13 @@ def _changed_rows(given: dict[str, str], dialect: Dialect) -> str:
 def _catalog_table(name: str) -> tuple[CatalogTable, str]:
     """Return what the catalog holds of one table, and the URL below which its objects lie."""
     from .catalog import layout
-    from .lake_tables import read_tables
+    from .lake_tables import lying_in, read_tables, url_of
     from .store import open_store
 
     config = config_of_flags()
     tables = read_tables(open_store(config.lake.url, concurrency=config.limits.concurrency))
-    url = config.lake.url
-    if config.catalog.place == "archive" and config.archive is not None:
-        url = config.archive.url
-        tables = layout.only_archived(tables, url)
+    url = url_of(config, config.catalog.place)
+    tables = lying_in(config, config.catalog.place, tables)
     chosen = tables.choose((name,))
     (table,) = layout.layout(tables, chosen, url, config.catalog.database_prefix)
     return table, url

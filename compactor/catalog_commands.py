@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from . import progress
-from .errors import ConfigError
+from .config import Place
 from .flags import Json, config_of_flags, leave, print_result, settings, write_file
 
 
@@ -23,7 +23,7 @@ def catalog_command(
         bool, typer.Option("--dry-run", help="Only show what would be done; write nothing.")
     ] = False,
     place: Annotated[
-        str | None,
+        Place | None,
         typer.Option(help="Whose objects tables read; else as configured.", metavar="lake|archive"),
     ] = None,
     count: Annotated[
@@ -46,20 +46,10 @@ def catalog_command(
     from .catalog.register import CatalogOptions, register
     from .model import to_json
 
-    options = CatalogOptions(
-        tables=tuple(tables or ()), place=_place(place), dry_run=dry_run, count=count
-    )
+    options = CatalogOptions(tables=tuple(tables or ()), place=place, dry_run=dry_run, count=count)
     with progress.show(settings.log_format, quiet=settings.quiet) as show:
         found = register(config_of_flags(), options, wait=time.sleep, show=show)
     if output is not None:
         write_file(output, to_json(found, indent=1) + "\n")
     print_result(found, report.catalog_text, as_json)
     leave(found.exit_code)
-
-
-def _place(text: str | None) -> Literal["lake", "archive"] | None:
-    match text:
-        case None | "lake" | "archive":
-            return text
-        case _:
-            raise ConfigError(f"--place takes 'lake' or 'archive', not {text!r}")

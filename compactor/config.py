@@ -59,6 +59,10 @@ def _normal(url: str) -> str:
     return os.path.abspath(local).rstrip("/")  # noqa: PTH100 - without following links
 
 
+Place = Literal["lake", "archive"]
+"""Whose objects are read where a table lies in both."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -293,7 +297,7 @@ class VerifyConfig(_Section):
 class CatalogConfig(_Section):
     """What Athena and its like are told of the lake."""
 
-    place: Literal["lake", "archive"] = "lake"
+    place: Place = "lake"
     """Whose objects tables read."""
     database_prefix: str = ""
     """Put before the name of each database in the catalog."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import progress
+from .config import Place
 from .errors import ConfigError
 from .flags import Json, config_of_flags, write_file
 
@@ -29,11 +30,6 @@ class Dialect(StrEnum):
     athena = "athena"
     spark = "spark"
     redshift = "redshift"
-
-
-class Place(StrEnum):
-    lake = "lake"
-    archive = "archive"
 
 
 def ddl_command(
@@ -85,7 +81,7 @@ def ddl_command(
     from .catalog.script import script
 
     config = config_of_flags()
-    found, warnings = _tables(config, tables or (), place or Place(config.catalog.place))
+    found, warnings = _tables(config, tables or (), place or config.catalog.place)
     made = script(
         found, dialect.value, [*warnings, *_unsuited(found, dialect)], projected=projection
     )
@@ -126,29 +122,26 @@ def _tables(
     config: Config, names: list[str] | tuple[str, ...], place: Place
 ) -> tuple[tuple[CatalogTable, ...], list[str]]:
     """Return what a catalog holds of the tables in one place, and what to say of the place."""
-    from .catalog.layout import layout, only_archived
-    from .lake_tables import read_tables
+    from .catalog.layout import layout
+    from .lake_tables import lying_in, read_tables, url_of
     from .store import open_store
 
-    if place is Place.archive and config.archive is None:
-        raise ConfigError("there is no [archive] in the configuration", hint="say --place lake")
     store = open_store(config.lake.url)
+    url = store.url if place == "lake" else url_of(config, place)
     known = read_tables(store)
-    chosen, url, warnings = known.choose(names), store.url, []
-    if place is Place.archive and config.archive is not None:
-        url = config.archive.url
-        there = {one.name: one for one in only_archived(known, url).tables}
-        warnings = [
-            f"{one.name}: no snapshot of it is complete in {url}"
-            for one in chosen
-            if one.name not in there
-        ]
-        chosen = tuple(there[one.name] for one in chosen if one.name in there)
-        if config.archive.storage_class in FROZEN:
-            warnings.append(
-                f"objects of the class {config.archive.storage_class} must be restored before "
-                "anything can query them"
-            )
+    chosen = known.choose(names)
+    there = {one.name: one for one in lying_in(config, place, known).tables}
+    warnings = [
+        f"{one.name}: no snapshot of it is complete in {url}"
+        for one in chosen
+        if one.name not in there
+    ]
+    chosen = tuple(there[one.name] for one in chosen if one.name in there)
+    if place == "archive" and config.archive and config.archive.storage_class in FROZEN:
+        warnings.append(
+            f"objects of the class {config.archive.storage_class} must be restored before "
+            "anything can query them"
+        )
     if not chosen:
         warnings.append(f"there is no complete snapshot of any table in {url}")
     return layout(known, chosen, _url(url), config.catalog.database_prefix), warnings

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from . import progress
+from .config import Place
 from .flags import Json, config_of_flags, leave, print_result, settings
 
 
@@ -19,8 +20,8 @@ def iceberg_command(
         bool, typer.Option("--dry-run", help="Only show what would be registered.")
     ] = False,
     place: Annotated[
-        Literal["lake", "archive"] | None,
-        typer.Option(help="Whose objects tables read; else as configured.", metavar="PLACE"),
+        Place | None,
+        typer.Option(help="Whose objects tables read; else as configured.", metavar="lake|archive"),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from .errors import ConfigError, StoreError
 from .model import PartitionResult, RunResult, StoredObject, TableResult, snapshot_text
 
 if TYPE_CHECKING:
+    from .config import Config, Place
     from .store.interface import Store
 
 CHANGES = "_changes"
@@ -172,6 +173,49 @@ def collect(runs: Iterable[RunResult]) -> LakeTables:
 def _rank(one: LakeSnapshot) -> tuple[bool, str]:
     is_archived = any(part.archived for part in one.result.partitions)
     return is_archived, one.run_id
+
+
+def url_of(config: Config, place: Place) -> str:
+    """Return the URL of the lake or of the archive. Raises: ConfigError if there is none."""
+    if place == "lake":
+        return config.lake.url
+    if config.archive is None:
+        raise ConfigError("no archive is configured", hint="add [archive], or say --place lake")
+    return config.archive.url
+
+
+def lying_in(config: Config, place: Place, tables: LakeTables) -> LakeTables:
+    """Return the tables and snapshots that lie in a place as a whole, with their objects there.
+
+    Raises: ConfigError if there is no such place.
+    """
+    return tables if place == "lake" else only_archived(tables, url_of(config, place))
+
+
+def only_archived(tables: LakeTables, archive_url: str) -> LakeTables:
+    """Return the tables and snapshots that lie in an archive, with the objects that lie there."""
+    made = []
+    for table in tables.tables:
+        kept = tuple(
+            _archived(one)
+            for one in table.snapshots
+            if one.archive_url == archive_url and _is_in(one)
+        )
+        if kept:
+            made.append(replace(table, snapshots=kept))
+    return replace(tables, tables=tuple(made))
+
+
+def _is_in(one: LakeSnapshot) -> bool:
+    """Tell whether every object of a snapshot was archived: a batch job may still be under way."""
+    return all(len(part.archived) == len(part.objects) for part in one.result.partitions)
+
+
+def _archived(one: LakeSnapshot) -> LakeSnapshot:
+    parts = tuple(
+        part.model_copy(update={"objects": part.archived}) for part in one.result.partitions
+    )
+    return replace(one, result=one.result.model_copy(update={"partitions": parts}))
 
 
 def folder_of(partition: PartitionResult) -> str:

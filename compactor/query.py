@@ -19,14 +19,13 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 from sqlglot import exp
 
 from . import lake, lake_tables, manifests, prices, sql
-from .catalog.layout import only_archived
-from .config import Config
+from .config import Config, Place
 from .errors import ConfigError
 from .lake_tables import LakeSnapshot, LakeTable, LakeTables
 from .model import utc_text
@@ -40,7 +39,6 @@ from .scratch import scratch_folder
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Place = Literal["lake", "archive"]
 T = TypeVar("T")
 
 _THREADS = 8
@@ -234,8 +232,7 @@ class Opened:
 
 def open_place(config: Config, place: Place) -> Opened:
     """Read the manifests of the lake. Raises: ConfigError, StoreError"""
-    if place == "archive" and config.archive is None:
-        raise ConfigError("no archive is configured", hint="add [archive], or leave --place out")
+    where = lake_tables.url_of(config, place)
     ranges: Ranges
     if config.lake.url.startswith("s3://"):
         from .s3_reads import S3Reads
@@ -249,11 +246,11 @@ def open_place(config: Config, place: Place) -> Opened:
 
         store = open_store(config.lake.url)
         tables, ranges = lake_tables.read_tables(store), StoreRanges(store)
-    if place == "archive" and config.archive is not None:
+    if place == "archive":
         from .s3_reads import S3Reads
 
-        tables = only_archived(tables, config.archive.url)
-        ranges = S3Reads(config.archive.url, concurrency=config.limits.concurrency)
+        tables = lake_tables.lying_in(config, place, tables)
+        ranges = S3Reads(where, concurrency=config.limits.concurrency)
     return Opened(tables, ranges, isinstance(ranges, StoreRanges) is False)
 
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from . import progress
+from .config import Place
 from .errors import ConfigError
 from .flags import config_of_flags, print_result, settings
 
 if TYPE_CHECKING:
-    from .query import Answer, Place
+    from .query import Answer
 
 _MODE = 0o644
 _FORMATS = ("table", "csv", "json", "parquet")
@@ -42,8 +43,7 @@ def query_command(
         ),
     ] = None,
     place: Annotated[
-        str,
-        typer.Option(help="lake, or archive: the locked versions themselves.", metavar="PLACE"),
+        Place, typer.Option(help="archive: the locked versions themselves.", metavar="lake|archive")
     ] = "lake",
     form: Annotated[
         str, typer.Option("--format", help="table, csv, json or parquet.", metavar="FORMAT")
@@ -70,18 +70,15 @@ def query_command(
     begun = time.monotonic()
     if form not in _FORMATS:
         raise ConfigError(f"--format takes {', '.join(_FORMATS)}, not {form!r}")
-    if place not in ("lake", "archive"):
-        raise ConfigError(f"--place takes lake or archive, not {place!r}")
-    where: Place = "archive" if place == "archive" else "lake"
     if tables == (statement is not None):
         raise ConfigError("give one statement, or --tables", hint='compactor query "SELECT ..."')
     if tables:
-        listed = query.list_tables(config_of_flags(), where)
+        listed = query.list_tables(config_of_flags(), place)
         print_result(listed, list_text, as_json or form == "json")
         return
     text = sys.stdin.read() if statement == "-" else str(statement)
     moment = parse_moment(asof) if asof else None
-    with query.answer(config_of_flags(), text, asof=moment, place=where) as found:
+    with query.answer(config_of_flags(), text, asof=moment, place=place) as found:
         _write(found, "document" if as_json else form, output, begun)
         if not settings.quiet:
             _tell(found, begun)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -638,6 +639,22 @@ def test_changed_rows_are_found_with_how_often_they_changed(
     assert found_rows(answer(said.out)) == expected
     assert len(expected) == 29
     assert ("added", *_orders(3, 1)[0]) in expected  # there once more than before
+
+
+def test_changed_rows_are_found_in_a_lake_whose_path_looks_like_a_pattern(
+    lake: AthenaLake, command: Command, tmp_path: Path
+) -> None:
+    odd = tmp_path / "la[k]e*?'s"
+    shutil.copytree(lake.copy, odd)
+    file = tmp_path / "compactor.toml"
+    urls = f'[source]\nurls = ["/nowhere"]\n[lake]\nurl = {json.dumps(str(odd))}\n'
+    file.write_text(urls, encoding="utf-8")
+    table = ("--table", "shop.public.orders", "--dialect", "duckdb")
+    said = command("-c", file, "queries", "changed_rows", *table)
+    assert found_rows(answer(said.out)) == differences(*ORDERS)
+    printed = command("-c", file, "fingerprint", "shop.public.orders", "--dialect", "duckdb")
+    with duckdb.connect() as connection:
+        assert connection.execute(printed.out).fetchall()
 
 
 def test_changed_rows_say_the_same_over_the_tables_of_the_catalog(

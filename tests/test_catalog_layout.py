@@ -12,9 +12,10 @@ from lake_values import ARCHIVE, LAKE, daily, label, laid_out, only, result, run
 
 from compactor import lake_tables
 from compactor.catalog import names, types
-from compactor.catalog.layout import layout, only_archived
+from compactor.catalog.layout import layout
 from compactor.catalog.views import MOST_BYTES, views
 from compactor.errors import ConfigError, StoreError
+from compactor.lake_tables import only_archived
 
 HOSTILE = (
     *("orders", "Orders", "ORDERS", "orders_asof", "orders_data", "orders_data_2"),

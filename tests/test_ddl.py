@@ -342,7 +342,7 @@ def test_a_table_can_be_asked_for_and_one_that_is_not_there_is_told(
     ("arguments", "told"),
     [
         (("--dialect", "spark", "--projection"), "spark does not know it"),
-        (("--place", "archive"), "no [archive]"),
+        (("--place", "archive"), "no archive is configured"),
     ],
 )
 def test_what_cannot_be_is_a_usage_error(

@@ -467,7 +467,7 @@ def test_a_parquet_answer_without_rows_has_its_columns(ask: Ask, tmp_path: Path)
     ("arguments", "told"),
     [
         (("--format", "xml", "SELECT 1"), "--format takes"),
-        (("--place", "moon", "SELECT 1"), "--place takes"),
+        (("--place", "moon", "SELECT 1"), "'--place'"),
         (("--format", "parquet", "SELECT 1"), "name a file with -o"),
         (("--asof", "yesterday", "SELECT 1"), "'yesterday' is no moment"),
         (("--place", "archive", "SELECT * FROM orders"), "no archive is configured"),

@@ -21,6 +21,7 @@ from sqlglot import exp
 from ..errors import ConfigError
 from ..lake_tables import LakeSnapshot
 from .layout import SNAPSHOT_KEY, CatalogTable
+from .to_duckdb import as_pattern
 
 ANSWERS = "which rows differ between two snapshots of one table?"
 TAKES = {"table_name": "", "from_snapshot": "", "to_snapshot": ""}
@@ -86,7 +87,7 @@ def _files(one: LakeSnapshot, url: str) -> exp.Select | None:
     """Return what reads the files of a snapshot; None if it has no file, and so no row."""
     if not one.objects:
         return None
-    base = f"{url.rstrip('/')}/"
+    base = as_pattern(url)
     files = exp.Array(expressions=[exp.Literal.string(f"{base}{item.key}") for item in one.objects])
     options = {"hive_partitioning": exp.false(), "union_by_name": exp.true()}
     named = [

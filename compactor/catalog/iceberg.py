@@ -23,14 +23,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..config import Config
+from ..config import Config, Place
 from ..errors import Changed, CompactorError, ConfigError
-from ..lake_tables import LakeSnapshot, LakeTable, LakeTables, read_tables
+from ..lake_tables import (
+    LakeSnapshot,
+    LakeTable,
+    LakeTables,
+    lying_in,
+    read_tables,
+    url_of,
+)
 from ..model import Model
 from ..progress import Progress, Quiet
 from ..store import open_store
 from .iceberg_catalog import load, open_catalog, refuse_inside, translated
-from .layout import catalog_names, only_archived
+from .layout import catalog_names
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -38,9 +45,6 @@ if TYPE_CHECKING:
 
     from ..store.interface import Store
     from .iceberg_types import Generation
-
-Place = Literal["lake", "archive"]
-
 
 Status = Literal["registered", "up_to_date", "to_register", "empty", "failed"]
 
@@ -141,16 +145,14 @@ def register(config: Config, options: Options, *, show: Progress | None = None) 
     Raises: ConfigError; StoreError if lake or catalog cannot be opened.
     """
     place = options.place or config.catalog.place
-    archive = config.archive.url if config.archive else None
-    if place == "archive" and archive is None:
-        raise ConfigError("no archive is configured", hint="write [archive], or --place lake")
-    places = [config.lake.url, *([archive] if archive else [])]
+    url = url_of(config, place)
+    places = [config.lake.url, *([config.archive.url] if config.archive else [])]
     catalog = open_catalog(config.catalog.iceberg, places)
     store = open_store(config.lake.url, concurrency=config.limits.concurrency)
-    found = wanted = read_tables(store)
-    if place == "archive" and archive is not None:
-        store = open_store(archive, concurrency=config.limits.concurrency)
-        wanted = only_archived(found, archive)
+    found = read_tables(store)
+    wanted = lying_in(config, place, found)
+    if url != config.lake.url:
+        store = open_store(url, concurrency=config.limits.concurrency)
     work = _Work(
         catalog=catalog,
         store=store,

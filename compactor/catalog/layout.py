@@ -21,7 +21,7 @@ as text. Generations are numbered in the order of runs, so they never move.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from .. import lake
 from ..errors import NoSuchType
@@ -291,29 +291,3 @@ def _short(comment: str) -> str:
     """Return a comment as Glue takes it: one line, at most 255 characters."""
     line = " ".join("".join(c if c.isprintable() else " " for c in comment).split())
     return line if len(line) <= COMMENT_CHARACTERS else f"{line[: COMMENT_CHARACTERS - 3]}..."
-
-
-def only_archived(tables: LakeTables, archive_url: str) -> LakeTables:
-    """Return the tables and snapshots that lie in an archive, with the objects that lie there."""
-    made = []
-    for table in tables.tables:
-        kept = tuple(
-            _archived(one)
-            for one in table.snapshots
-            if one.archive_url == archive_url and _is_in(one)
-        )
-        if kept:
-            made.append(replace(table, snapshots=kept))
-    return replace(tables, tables=tuple(made))
-
-
-def _is_in(one: LakeSnapshot) -> bool:
-    """Tell whether every object of a snapshot was archived: a batch job may still be under way."""
-    return all(len(part.archived) == len(part.objects) for part in one.result.partitions)
-
-
-def _archived(one: LakeSnapshot) -> LakeSnapshot:
-    parts = tuple(
-        part.model_copy(update={"objects": part.archived}) for part in one.result.partitions
-    )
-    return replace(one, result=one.result.model_copy(update={"partitions": parts}))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .. import lake_tables
-from ..config import Config
+from ..config import Config, Place
 from ..errors import Changed, ConfigError
 from ..lake_tables import LakeTable, LakeTables
 from ..progress import Progress, Quiet
@@ -27,8 +27,6 @@ from .glue import Glue
 from .glue_diff import GlueState, diff, newest_run
 from .layout import CatalogTable
 from .views import views
-
-Place = Literal["lake", "archive"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +63,7 @@ def register(
     known = lake_tables.read_tables(
         open_store(config.lake.url, concurrency=config.limits.concurrency)
     )
-    chosen = _chosen(known, options.tables, place, url)
+    chosen = _chosen(known, lake_tables.lying_in(config, place, known), options.tables, url)
     tables = layout.layout(known, chosen, url, config.catalog.database_prefix)
     glue = Glue(aws.open_client("glue"))
     state = _state(tables, glue)
@@ -97,19 +95,19 @@ def register(
     )
 
 
-def _chosen(known: LakeTables, names: Sequence[str], place: Place, url: str) -> Sequence[LakeTable]:
+def _chosen(
+    known: LakeTables, lying: LakeTables, names: Sequence[str], url: str
+) -> Sequence[LakeTable]:
     """Return the tables that are asked for, with the snapshots that lie in that place."""
     chosen = known.choose(names)
-    if place == "lake":
-        return chosen
-    archived = {one.name: one for one in layout.only_archived(known, url).tables}
-    missing = [one.name for one in chosen if one.name not in archived]
+    there = {one.name: one for one in lying.tables}
+    missing = [one.name for one in chosen if one.name not in there]
     if names and missing:
         raise ConfigError(
             f"no snapshot of {missing[0]} lies in {url} as a whole",
             hint="run compactor run with that archive, or say --place lake",
         )
-    return [archived[one.name] for one in chosen if one.name in archived]
+    return [there[one.name] for one in chosen if one.name in there]
 
 
 def _state(tables: Sequence[CatalogTable], glue: Glue) -> GlueState:
@@ -134,9 +132,7 @@ def _refuse_old_news(known: LakeTables, state: GlueState, lake_url: str) -> None
 
 def _url(config: Config, place: Place) -> str:
     """Return the URL whose objects the tables read; the lake's own form, with a trailing slash."""
-    if place == "archive" and config.archive is None:
-        raise ConfigError("there is no archive to read from", hint="add [archive], or --place lake")
-    url = config.archive.url if place == "archive" and config.archive else config.lake.url
+    url = lake_tables.url_of(config, place)
     if not url.startswith("s3://"):
         raise ConfigError(
             f"Athena reads from S3 alone, and the {place} is {url}",

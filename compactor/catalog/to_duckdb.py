@@ -85,7 +85,7 @@ def _manifests(lake_url: str) -> exp.Query:
     read = exp.Anonymous(
         this="read_json",
         expressions=[
-            exp.Literal.string(f"{_literal(lake_url)}{lake.RUNS}*/manifest.json"),
+            exp.Literal.string(f"{as_pattern(lake_url)}{lake.RUNS}*/manifest.json"),
             *(
                 exp.PropertyEQ(this=exp.to_identifier(name), expression=value)
                 for name, value in options.items()
@@ -98,6 +98,6 @@ def _manifests(lake_url: str) -> exp.Query:
     ).from_(read)
 
 
-def _literal(url: str) -> str:
+def as_pattern(url: str) -> str:
     """Return a URL with a slash at its end that stands for itself in a pattern of files."""
     return re.sub(r"([*?\[])", r"[\1]", f"{url.rstrip('/')}/")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-from ..catalog.layout import layout, only_archived
+from ..catalog.layout import layout
 from ..config import Config
 from ..errors import ConfigError
-from ..lake_tables import LakeSnapshot, LakeTable, LakeTables, read_tables
+from ..lake_tables import LakeSnapshot, LakeTable, LakeTables, lying_in, read_tables, url_of
 from ..model import Model, PartitionResult, Portable
 from ..store import open_store
 from . import canonical
@@ -107,12 +107,8 @@ def fingerprint(config: Config, options: Options) -> Fingerprint:
 def _tables(config: Config) -> tuple[LakeTables, str]:
     """Return the tables of the lake, or those of them that lie in the archive; and where."""
     tables = read_tables(open_store(config.lake.url, concurrency=config.limits.concurrency))
-    if config.catalog.place == "lake":
-        return tables, f"{config.lake.url.rstrip('/')}/"
-    if config.archive is None:
-        raise ConfigError("catalog.place is 'archive', and there is no [archive]")
-    url = config.archive.url
-    return only_archived(tables, url), f"{url.rstrip('/')}/"
+    place = config.catalog.place
+    return lying_in(config, place, tables), f"{url_of(config, place).rstrip('/')}/"
 
 
 def _snapshot(table: LakeTable, label: str | None) -> LakeSnapshot:

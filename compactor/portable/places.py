@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from ..catalog.layout import DAY_KEY, SNAPSHOT_KEY, CatalogTable
+from ..catalog.to_duckdb import as_pattern
 from ..errors import ConfigError
 from ..lake_tables import LakeSnapshot
 from ..model import HIVE_NULL, OutputColumn, PartitionResult
@@ -61,7 +62,7 @@ def rows_of(wanted: Wanted, dialect: Dialect) -> Rows:
 
 def _objects(wanted: Wanted) -> Rows:
     parts = [wanted.partition] if wanted.partition else wanted.snapshot.result.partitions
-    urls = [text(f"{wanted.url}{item.key}") for part in parts for item in part.objects]
+    urls = [text(f"{as_pattern(wanted.url)}{item.key}") for part in parts for item in part.objects]
     if not urls:
         raise ConfigError(
             f"{wanted.catalog.source.name} as of {wanted.snapshot.label} has no objects: it has no "
