@@ -293,13 +293,13 @@ def restored(tmp_path: Path, numbers: Sequence[str]) -> tuple[Rule, list[Any]]:
         # as the line does with values that fail only while they are loaded
         rule = rule.keep_text(lossy, [])
         found = rows_of(connection, rule, files)
-    return rule, [row[1] for row in found]
+    return rule, [row[0] for row in found]
 
 
 def rows_of(
     connection: duckdb.DuckDBPyConnection, rule: Rule, files: Sequence[str]
 ) -> list[tuple[Any, ...]]:
-    select = staged_rows.hashed_rows([rule], types.day(None, "none", "UTC"))
+    select = staged_rows.hashed_rows([rule])
     return connection.execute(select.sql(dialect="duckdb"), {"files": files}).fetchall()
 
 
