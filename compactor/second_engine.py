@@ -317,7 +317,7 @@ def scan_written(
             metric.alias(f"{place}.{number}")
             for number, metric in enumerate(_lazy_metrics(pl.nth(place), column.type_name))
         ]
-    frame = pl.scan_parquet(list(paths), hive_partitioning=False).select(metrics)
+    frame = pl.scan_parquet(list(paths), hive_partitioning=False, glob=False).select(metrics)
     row = frame.collect(engine="streaming").row(0)
     profiles = {}
     for place, column in enumerate(columns):
@@ -341,7 +341,7 @@ def _total_of_halves(paths: Sequence[Path], place: int) -> int:
     number = pl.nth(place).to_physical().cast(pl.Int128)
     half = pl.lit(HALF).cast(pl.Int128)
     high, low = (number // half), (number - (number // half) * half)
-    frame = pl.scan_parquet(list(paths), hive_partitioning=False).select(
+    frame = pl.scan_parquet(list(paths), hive_partitioning=False, glob=False).select(
         high.sum().alias("high"), low.sum().alias("low")
     )
     sums = frame.collect(engine="streaming").row(0)

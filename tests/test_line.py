@@ -251,6 +251,16 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> tuple[Line, TableResult]:
     return line, done.result.tables[0]
 
 
+def test_folders_whose_names_look_like_patterns_are_taken_as_they_stand(tmp_path: Path) -> None:
+    line = Line(tmp_path / "la[k]e *?'s")
+    _write(line, _events(2_000, days=3, width=20, null_every=4))
+    scratch = tmp_path / "t[m]p*?"
+    scratch.mkdir()
+    done = line.run(compact={"grain": "day"}, limits={"scratch_dir": str(scratch)})
+    assert_good(done)
+    assert done.result.tables[0].output_rows == 2_000
+
+
 def test_no_row_is_lost_between_days_and_files(cut: tuple[Line, TableResult]) -> None:
     line, table = cut
     assert_same_rows(line, table)
