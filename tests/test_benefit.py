@@ -246,7 +246,8 @@ def test_estimate_and_measurement_agree(text_line: tuple[Line, TableResult]) -> 
         assert measured.files == told.day_before.files == FILES
         assert measured.bytes <= told.day_before.bytes + FILES * TAIL_BYTES
     # rows lie in the order of their dates, so statistics of the text exclude most files; the dates
-    # themselves lie in the ends of these files, which are read anyway
+    # themselves lie in the ends of these files, which are read anyway. Usually 15 % are read; once,
+    # beside the whole suite, 27 % were, and it is not known why
     assert found.as_text.bytes <= found.as_dates.bytes < told.day_before.bytes / 3
 
 
